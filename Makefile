@@ -1,0 +1,55 @@
+# The project's commands; `make` alone lists them.
+
+VENV ?= .venv
+PY = $(VENV)/bin/python
+HOST ?= 127.0.0.1
+PORT ?= 8000
+ARGS ?=
+export PORT
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-run demo run test test-services test-faults lint bench mutants docs
+
+help: ## list the commands
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+setup: ## prepare only: .venv with everything that runs and tests
+	@scripts/setup $(VENV) requirements-dev.txt
+
+setup-run:
+	@scripts/setup $(VENV) requirements.txt requirements-dev.txt
+
+demo: setup-run ## the server with a simulated trader, on 127.0.0.1:8000 (PORT=8001 make demo)
+	@exec $(PY) -m project.demo
+
+run: setup-run ## the server alone, on 127.0.0.1:8000 (HOST=, PORT=)
+	@$(PY) manage.py migrate --noinput --verbosity 0
+	@$(PY) manage.py collectstatic --noinput --verbosity 0
+	@exec $(PY) -m realtime.daphne -b $(HOST) -p $(PORT) project.asgi:application
+
+test: setup ## every test that needs no service (ARGS="-k name")
+	@env -u DATABASE_URL -u REDIS_URL -u REQUIRE_ALL $(PY) -m pytest $(ARGS)
+
+test-services: setup ## every test, on PostgreSQL and Redis (DATABASE_URL=, REDIS_URL=); a skip fails
+	@DATABASE_URL="$${DATABASE_URL:-postgres://postgres@127.0.0.1:5432/postgres}" \
+	REDIS_URL="$${REDIS_URL:-redis://127.0.0.1:6379/0}" \
+	REQUIRE_ALL=1 $(PY) -m pytest $(ARGS)
+
+test-faults: setup ## the tests that kill and cut, many rounds
+	@env -u REQUIRE_ALL FAULT_ROUNDS=20 KILL_ROUNDS=20 STATEFUL_EXAMPLES=200 $(PY) -m pytest -m faults $(ARGS)
+
+lint: setup ## ruff, mypy, import-linter
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy
+	@$(VENV)/bin/lint-imports
+
+bench: setup ## measure: latency, throughput, memory
+	@$(PY) -m benchmarks $(ARGS)
+
+mutants: setup ## break each promise in a copy; its tests must notice
+	@$(PY) -m tests.mutants $(ARGS)
+
+docs: setup-run ## write docs/settings.md from the declarations
+	@$(PY) -m project.environment > docs/settings.md
+	@echo docs/settings.md

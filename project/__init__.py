@@ -1,0 +1,1 @@
+"""The site that runs: settings, URLs and the server's entry point."""

@@ -1,0 +1,180 @@
+"""Django's settings: what the environment says, and what this project is made of."""
+
+import os
+from typing import Any
+
+from project.environment import ROOT, load
+from realtime.conf import InvalidSetting
+
+try:
+    environment = load(os.environ)
+except InvalidSetting as error:
+    # Whatever starts the project (a command, the server, a worker) stops with this one sentence.
+    raise SystemExit(f"Not started: {error}") from None
+
+service = environment.service
+
+SECRET_KEY = service.secret_key
+DEBUG = service.debug
+ALLOWED_HOSTS = list(service.allowed_hosts)
+globals().update(environment.group_values())
+
+INSTALLED_APPS = [
+    # "realtime" brings its own runserver, so it stands before daphne, and both before staticfiles.
+    "realtime",
+    "daphne",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "channels",
+    "rest_framework",
+    "knox",
+    "trading",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "project.urls"
+ASGI_APPLICATION = "project.asgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# --- data ---------------------------------------------------------------------------------------
+
+SQLITE_OPTIONS: dict[str, Any] = {
+    # A transaction that reads first and writes later would fail at once instead of waiting.
+    "transaction_mode": "IMMEDIATE",
+    "timeout": 30,
+    # FULL: nothing that a client has seen may vanish with the power.
+    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL",
+}
+POSTGRESQL_OPTIONS: dict[str, Any] = {"connect_timeout": 5}
+
+
+def _default_database() -> dict[str, Any]:
+    database = dict(environment.database)
+    is_sqlite = database["ENGINE"].endswith("sqlite3")
+    options = SQLITE_OPTIONS if is_sqlite else POSTGRESQL_OPTIONS
+    database["OPTIONS"] = options | database.get("OPTIONS", {})
+    # Each request has a thread of its own under ASGI: a kept connection would only be left behind.
+    database.setdefault("CONN_MAX_AGE", 0)
+    database["CONN_HEALTH_CHECKS"] = True
+    if is_sqlite:
+        # A file: tests use several connections, and in memory these would lock each other's tables.
+        database["TEST"] = {"NAME": str(ROOT / "test.sqlite3")}
+    return database
+
+
+DATABASES = {"default": _default_database()}
+
+CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
+    "default": {"BACKEND": "channels.layers.InMemoryChannelLayer"},
+}
+if service.redis_url:
+    CHANNEL_LAYERS["default"] = {
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "CONFIG": {"hosts": [service.redis_url]},
+    }
+
+# --- people and programs ------------------------------------------------------------------------
+
+KNOX_TOKEN_MODEL = "realtime.ApiToken"
+LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "/"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "realtime.api.TokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PAGINATION_CLASS": "realtime.api.Pagination",
+    "EXCEPTION_HANDLER": "realtime.api.exception_handler",
+}
+
+# --- pages --------------------------------------------------------------------------------------
+
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = False
+
+STATIC_URL = "static/"
+STATIC_ROOT = ROOT / "staticfiles"
+# In development files come from where they are written; otherwise from `collectstatic`.
+WHITENOISE_USE_FINDERS = DEBUG
+WHITENOISE_AUTOREFRESH = DEBUG
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+
+# --- security -----------------------------------------------------------------------------------
+
+if not DEBUG and service.https:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_SSL_REDIRECT = True
+    # Probes come past the proxy.
+    SECURE_REDIRECT_EXEMPT = [r"^health$", r"^livez$"]
+    SESSION_COOKIE_SECURE = True
+    CSRF_COOKIE_SECURE = True
+    SECURE_HSTS_SECONDS = 30 * 24 * 3600
+    # Whether other names below this host come by HTTPS too is not ours to promise.
+    SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
+
+# --- logs ---------------------------------------------------------------------------------------
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"masking": {"()": "realtime.masking.MaskingFilter"}},
+    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "filters": ["masking"],
+            "formatter": "line",
+        },
+    },
+    "root": {"handlers": ["console"], "level": service.log_level},
+}
