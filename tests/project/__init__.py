@@ -1,0 +1,1 @@
+"""Tests of project/: settings, the demo, the commands of make."""
