@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 DEVELOPMENT_SECRET_KEY = "for-development-on-one-machine-only-anyone-can-read-it"
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
-DATABASE_ENGINES = ("django.db.backends.sqlite3", "django.db.backends.postgresql")
+DATABASE_SCHEMES = ("sqlite://", "postgres://", "postgresql://")
 REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
 
 # Read by programs that we ship, and by none of the settings.
@@ -148,11 +148,13 @@ def _database(url: str) -> dict[str, Any]:
         "DATABASE_URL must look like sqlite:///FILE or postgres://USER:PASSWORD@HOST:PORT/NAME; "
         "unset it for the file db.sqlite3."
     )
+    if not url.startswith(DATABASE_SCHEMES):
+        raise wanted
     try:
         config = dict(Env.db_url_config(url))
-    except (ValueError, KeyError, TypeError):
+    except ValueError:
         raise wanted from None
-    if config.get("ENGINE") not in DATABASE_ENGINES or not config.get("NAME"):
+    if not config["NAME"]:
         raise wanted
     if config["ENGINE"] == "django.db.backends.sqlite3":
         if config["NAME"] == ":memory:":

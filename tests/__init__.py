@@ -1,1 +1,1 @@
-"""What proves the project: mirrors of its packages, whole-path tests in e2e, broken copies in mutants."""
+"""What proves the project: mirrors of its packages, whole paths (e2e), broken copies (mutants)."""

@@ -1,4 +1,4 @@
-"""Shared by all tests: their database, a quiet relay, and REQUIRE_ALL, which makes a skip a failure."""
+"""For all tests: their database, a quiet relay, and REQUIRE_ALL, which makes a skip a failure."""
 
 from __future__ import annotations
 
