@@ -1,0 +1,110 @@
+"""REST of the stream: tokens, and the events themselves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from django.contrib.auth import authenticate
+from rest_framework import exceptions, status
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from realtime import log
+from realtime.grants import grants_of
+from realtime.log import HistoryExpired
+from realtime.recent import EncodedEvent, frames_for
+from realtime.parameters import LONGEST_SEQ_DIGITS, Problem, may_subscribe
+from realtime.subscriptions import make_subscription
+from realtime.rest import LARGEST_PAGE
+from realtime.tokens import create_token
+
+
+class HistoryGone(exceptions.APIException):
+    """The events asked for are no longer in the log."""
+
+    status_code = status.HTTP_410_GONE
+    default_code = "history_expired"
+    default_detail = "The log no longer holds every event after `since`. Start from a snapshot."
+
+
+class TokenView(APIView):
+    """`POST /api/token/`: a token for a user name and a password."""
+
+    authentication_classes = ()
+    permission_classes = ()
+
+    def post(self, request: Request) -> Response:
+        """Answers `{"token": KEY}`: the key is shown this once."""
+        if not isinstance(request.data, dict):
+            raise exceptions.ValidationError({"non_field_errors": ["An object is expected."]})
+        given = {name: request.data.get(name) for name in ("username", "password")}
+        missing = {name: ["A text is required."] for name, value in given.items() if not _is_text(value)}
+        if missing:
+            raise exceptions.ValidationError(missing)
+        user = authenticate(request, **given)
+        if user is None:
+            raise exceptions.AuthenticationFailed(
+                "The user name or the password is wrong.", code="invalid_credentials"
+            )
+        _, key = create_token(user, name="REST")
+        return Response({"token": key})
+
+    def get_authenticate_header(self, request: Request) -> str:
+        """A wrong password is a 401, which has to name a scheme."""
+        return "Token"
+
+
+class EventsView(APIView):
+    """`GET /api/events/?since=SEQ&feeds=…`: the log itself, in order."""
+
+    def get(self, request: Request) -> Response:
+        """`{stream, head, results, next}`: the messages after `since` that the user may see.
+
+        `next` is the `since` of the following page; null at the head.
+        """
+        since = _since(request.query_params.get("since", "0"))
+        grants = grants_of(request.user)  # type: ignore[arg-type]
+        asked = request.query_params.get("feeds")
+        names = list(grants.scopes) if asked is None else [n for n in asked.split(",") if n]
+        problems: list[Problem] = []
+        chosen = [name for name in names if may_subscribe(name, grants, problems)]
+        if problems:
+            raise _refusal(problems[0])
+        subscription = make_subscription([grants.subscription(name) for name in chosen])
+        position = log.position()
+        if since < position.floor - 1:
+            raise HistoryGone
+        try:
+            events = log.read(since, LARGEST_PAGE)
+        except HistoryExpired:
+            raise HistoryGone from None
+        frames = frames_for(subscription, (EncodedEvent(event) for event in events))
+        last = events[-1].seq if events else since
+        return Response(
+            {
+                "stream": position.identity,
+                "head": max(position.head, last),
+                "results": [orjson.loads(frame.text) for frame in frames],
+                "next": last if last < position.head else None,
+            }
+        )
+
+
+def _since(value: str) -> int:
+    if not value.isascii() or not value.isdigit() or len(value) > LONGEST_SEQ_DIGITS:
+        raise exceptions.ValidationError({"since": ["A whole number, 0 or more."]})
+    return int(value)
+
+
+def _refusal(problem: Problem) -> exceptions.APIException:
+    if problem.code == "permission_denied":
+        return exceptions.PermissionDenied(problem.text)
+    return exceptions.ValidationError({"feeds": [problem.text]})
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value)
+
+

@@ -1,0 +1,168 @@
+"""Who opens a connection: credentials in the order of the protocol, checked in threads of our own."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from http.cookies import CookieError, SimpleCookie
+from importlib import import_module
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.contrib.auth import get_user
+from django.contrib.auth.models import AnonymousUser
+from django.db import close_old_connections
+from django.http import HttpRequest
+from django.http.request import validate_host
+
+from realtime.conf import conf
+from realtime.grants import Grants, anonymous_grants, grants_of
+from realtime.tokens import InvalidToken, find_token, note_use
+
+logger = logging.getLogger(__name__)
+
+BEARER_SUBPROTOCOL = "bearer."
+SCHEMES = frozenset({"token", "bearer"})
+THREADS = 4
+
+# Not `database_sync_to_async`: its one thread is everybody's, and one slow query would delay all.
+_threads = ThreadPoolExecutor(THREADS, thread_name_prefix="realtime-auth")
+
+Result = TypeVar("Result")
+
+
+class Refused(Exception):
+    """A client is refused; `code` is the error code of the protocol."""
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+        self.text = text
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a client presented, the first that is present."""
+
+    token: str | None = None
+    session_key: str | None = None
+    origin: str | None = None
+    host: str = ""
+    is_malformed: bool = False
+
+
+def read_credentials(scope: Mapping[str, Any], *, query_token: str | None) -> Credentials:
+    """Find the credentials of a connection: header, subprotocol, query, cookie."""
+    headers = {name: value.decode("latin-1") for name, value in scope.get("headers", ())}
+    if b"authorization" in headers:
+        scheme, _, key = headers[b"authorization"].strip().partition(" ")
+        if scheme.lower() in SCHEMES and key.strip():
+            return Credentials(token=key.strip())
+        return Credentials(is_malformed=True)
+    for protocol in scope.get("subprotocols", ()):
+        if protocol.startswith(BEARER_SUBPROTOCOL):
+            return Credentials(token=protocol.removeprefix(BEARER_SUBPROTOCOL))
+    if query_token is not None:
+        return Credentials(token=query_token)
+    return Credentials(
+        session_key=_cookie(headers.get(b"cookie", ""), settings.SESSION_COOKIE_NAME),
+        origin=headers.get(b"origin"),
+        host=headers.get(b"host", ""),
+    )
+
+
+async def authenticate(credentials: Credentials) -> Grants:
+    """What the client may see; raises Refused."""
+    return await in_thread(lambda: _authenticate(credentials))
+
+
+async def in_thread(job: Callable[[], Result]) -> Result:
+    """Run `job`, which may query the database, in one of this module's threads."""
+
+    def run() -> Result:
+        close_old_connections()
+        try:
+            return job()
+        finally:
+            close_old_connections()
+
+    return await asyncio.get_running_loop().run_in_executor(_threads, run)
+
+
+def _authenticate(credentials: Credentials) -> Grants:
+    grants = _grants(credentials)
+    if not grants.scopes:
+        raise Refused(
+            "permission_denied",
+            f"{grants.user_name} may view no feed. Ask an administrator for a view permission.",
+        )
+    return grants
+
+
+def _grants(credentials: Credentials) -> Grants:
+    if credentials.is_malformed:
+        raise Refused("invalid_token", "The Authorization header has to be `Token KEY`.")
+    if credentials.token is not None:
+        return _grants_by_token(credentials.token)
+    if credentials.session_key is not None:
+        found = _grants_by_session(credentials)
+        if found is not None:
+            return found
+    if conf().allow_anonymous:
+        logger.warning("A client without credentials reads the stream (REALTIME_ALLOW_ANONYMOUS)")
+        return anonymous_grants(AnonymousUser())
+    raise Refused(
+        "authentication_required",
+        "Present a token: `Authorization: Token KEY`, the subprotocols `realtime.v1, bearer.KEY`, "
+        "or sign in.",
+    )
+
+
+def _grants_by_token(key: str) -> Grants:
+    try:
+        token = find_token(key)
+    except InvalidToken as error:
+        raise Refused(error.code, str(error)) from None
+    note_use(token)
+    return grants_of(token.user, expires_at=token.expiry)
+
+
+def _grants_by_session(credentials: Credentials) -> Grants | None:
+    """The signed-in user's grants; None when nobody is signed in."""
+    request = HttpRequest()
+    store = import_module(settings.SESSION_ENGINE).SessionStore
+    request.session = store(credentials.session_key)
+    user = get_user(request)
+    if not user.is_authenticated:
+        return None
+    # Any page may make a browser send its cookies here: only our own pages are let in with them.
+    if not origin_is_allowed(credentials.origin, host=credentials.host):
+        raise Refused(
+            "origin_not_allowed",
+            f"Pages of {credentials.origin or 'an unknown origin'} may not use the session "
+            "cookie (REALTIME_ALLOWED_ORIGINS).",
+        )
+    return grants_of(user)
+
+
+def origin_is_allowed(origin: str | None, *, host: str) -> bool:
+    """Whether a page of `origin` may connect to `host` with a cookie."""
+    if origin is None:
+        return False
+    if origin in conf().allowed_origins:
+        return True
+    allowed = settings.ALLOWED_HOSTS or (["localhost", "127.0.0.1", "[::1]"] if settings.DEBUG else [])
+    parts = urlsplit(origin)
+    return parts.netloc == host and validate_host(parts.hostname or "", allowed)
+
+
+def _cookie(header: str, name: str) -> str | None:
+    try:
+        cookies = SimpleCookie(header)
+    except CookieError:
+        return None
+    return cookies[name].value if name in cookies else None

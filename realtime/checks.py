@@ -1,0 +1,61 @@
+"""System checks: what cannot work is said at start-up, with the remedy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error
+from django.db.models import Model
+
+from realtime.conf import conf
+from realtime.feeds import feeds, model_feeds
+
+
+def check_settings(app_configs: Sequence[Any] | None, **_: Any) -> list[CheckMessage]:
+    """The settings name a database and feeds that exist; published models publish all writes."""
+    return [*_check_database(), *_check_anonymous_feeds(), *_check_models()]
+
+
+def _check_database() -> list[CheckMessage]:
+    alias = conf().database
+    if alias in settings.DATABASES:
+        return []
+    known = ", ".join(settings.DATABASES)
+    return [
+        Error(
+            f"REALTIME_DATABASE is {alias!r}, which is no database.",
+            hint=f"Set it to one of: {known}.",
+            id="realtime.E001",
+        )
+    ]
+
+
+def _check_anonymous_feeds() -> list[CheckMessage]:
+    return [
+        Error(
+            f"REALTIME_ANONYMOUS_FEEDS names {name!r}, which is no feed.",
+            hint=f"The feeds are: {', '.join(feeds())}.",
+            id="realtime.E002",
+        )
+        for name in conf().anonymous_feeds
+        if name not in feeds()
+    ]
+
+
+def _check_models() -> list[CheckMessage]:
+    return [message for feed in model_feeds() for message in _check_model(feed.model)]
+
+
+def _check_model(model: type[Model]) -> list[CheckMessage]:
+    if model._meta.base_manager_name == "objects":
+        return []
+    return [
+        Error(
+            f"{model._meta.label} does not publish what relations change in it.",
+            hint="Let its Meta inherit: `class Meta(PublishedModel.Meta)`.",
+            obj=model,
+            id="realtime.E003",
+        )
+    ]

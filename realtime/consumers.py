@@ -1,0 +1,198 @@
+"""The WebSocket consumer: translates between an ASGI connection, its session and the hub."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any
+
+from realtime import messages
+from realtime.audiences import Member
+from realtime.auth import Refused, authenticate, read_credentials
+from realtime.conf import conf
+from realtime.delivery import Delivery
+from realtime.frames import Frame
+from realtime.grants import Grants
+from realtime.hub import Hub, running_hub, timestamp
+from realtime.outlets import OUTLET_EXTENSION, AsgiOutlet, Outlet, Send
+from realtime.parameters import Problem, Request, choose_subscription, parse_query
+from realtime.resuming import Missed, Start
+from realtime.session import Close, Effect, Reply, Resubscribe, SendSnapshot, Session
+
+logger = logging.getLogger(__name__)
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+STATE_SECONDS = 10.0
+
+
+class RealtimeConsumer:
+    """An ASGI application for one route; each connection is one call."""
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        """Serve one connection until it closes."""
+        message = await receive()
+        if message["type"] != "websocket.connect":
+            return
+        await Connection(scope, receive, send).run()
+
+
+class Connection:
+    """One client, from its handshake to its close."""
+
+    def __init__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+        self._id = f"c-{secrets.token_hex(4)}"
+        self._own_outlet: AsgiOutlet | None = None
+
+    async def run(self) -> None:
+        """Let the client in, or tell it why not; then serve it."""
+        request = parse_query(self._scope.get("query_string", b""))
+        grants: Grants | Refused
+        try:
+            credentials = read_credentials(self._scope, query_token=request.token)
+            grants = await authenticate(credentials)
+        except Refused as refused:
+            grants = refused
+        offered = self._scope.get("subprotocols", ())
+        subprotocol = messages.SUBPROTOCOL if messages.SUBPROTOCOL in offered else None
+        # A refused client is accepted first: a browser cannot read a refused handshake.
+        await self._send({"type": "websocket.accept", "subprotocol": subprotocol})
+        outlet = self._make_outlet()
+        try:
+            if isinstance(grants, Refused):
+                await self._refuse(outlet, 1008, grants.code, grants.text)
+            else:
+                await self._serve(outlet, request, grants)
+        finally:
+            if self._own_outlet is not None:
+                await self._own_outlet.stop()
+
+    def _make_outlet(self) -> Outlet:
+        make: Callable[[], Outlet] | None = self._scope.get("extensions", {}).get(OUTLET_EXTENSION)
+        if make is not None:
+            return make()
+        self._own_outlet = AsgiOutlet(self._send)
+        return self._own_outlet
+
+    async def _refuse(self, outlet: Outlet, close_code: int, code: str, text: str) -> None:
+        outlet.write((messages.error(timestamp=timestamp(), code=code, text=text, fatal=True),))
+        outlet.close(close_code, code)
+        while (await self._receive())["type"] != "websocket.disconnect":
+            # Whatever a refused client still says is not heard.
+            continue
+
+    async def _serve(self, outlet: Outlet, request: Request, grants: Grants) -> None:
+        hub = running_hub()
+        if not await hub.ready(timeout_seconds=STATE_SECONDS):
+            text = "The server cannot read its log yet. Come back with backoff."
+            await self._refuse(outlet, 1013, "unavailable", text)
+            return
+        refusal = _limit_reached(hub, grants)
+        if refusal is not None:
+            await self._refuse(outlet, 1013, refusal.code, refusal.text)
+            return
+        subscription, problems = choose_subscription(request, grants)
+        session = Session(
+            grants=grants, subscription=subscription, timestamp=timestamp, clock=time.monotonic
+        )
+        missed = Missed()
+        if request.resume is not None:
+            missed = await hub.find_missed(request.resume, subscription)
+        member = self._make_member(hub, outlet, grants, session)
+        try:
+            hub.join(
+                member,
+                wants_snapshot=request.wants_snapshot,
+                resume=request.resume,
+                missed=missed,
+                greet=lambda start: self._greeting(start, grants, session),
+                notes=[_note(problem) for problem in (*request.problems, *problems)],
+            )
+            await self._converse(hub, member, session)
+        finally:
+            hub.leave(member)
+
+    def _make_member(
+        self, hub: Hub, outlet: Outlet, grants: Grants, session: Session
+    ) -> Member:
+        delivery = Delivery(
+            outlet,
+            budget_bytes=conf().budget_bytes,
+            take_snapshot=lambda dropped: hub.snapshot(member, dropped=dropped),
+            timestamp=timestamp,
+            clock=time.monotonic,
+        )
+        member = Member(
+            connection_id=self._id,
+            user_key=grants.user_key,
+            delivery=delivery,
+            subscription=session.subscription,
+        )
+        return member
+
+    def _greeting(self, start: Start, grants: Grants, session: Session) -> Frame:
+        return messages.established(
+            timestamp=timestamp(),
+            service_name=conf().service_name,
+            connection_id=self._id,
+            user=grants.user_name,
+            stream=start.stream,
+            seq=start.seq,
+            subscription=session.subscription,
+            outcome=start.outcome,
+            reason=start.reason,
+            heartbeat_seconds=conf().heartbeat_seconds,
+        )
+
+    async def _converse(self, hub: Hub, member: Member, session: Session) -> None:
+        is_open = True
+        while True:
+            message = await self._receive()
+            if message["type"] == "websocket.disconnect":
+                return
+            if not is_open:
+                continue
+            text = message.get("text")
+            effects = session.receive_bytes() if text is None else session.receive_text(text)
+            for effect in effects:
+                perform(effect, hub=hub, member=member)
+                is_open = is_open and not isinstance(effect, Close)
+
+
+def perform(effect: Effect, *, hub: Hub, member: Member) -> None:
+    """Carry out what a session decided."""
+    match effect:
+        case Reply(frame):
+            member.delivery.reply(frame)
+        case SendSnapshot(id=id_):
+            member.delivery.snapshot(replace(hub.snapshot(member, dropped={}), id=id_))
+        case Resubscribe(id=id_, subscription=subscription, changed=changed):
+            hub.resubscribe(member, subscription)
+            answer = messages.subscribed(
+                timestamp=timestamp(), id=id_, subscription=subscription, seq=hub.position[1]
+            )
+            member.delivery.reply(answer)
+            if changed:
+                member.delivery.snapshot(hub.snapshot(member, names=changed, dropped={}))
+        case Close(code=code, reason=reason, last=last):
+            member.delivery.close(code, reason, last=last)
+
+
+def _limit_reached(hub: Hub, grants: Grants) -> Problem | None:
+    if hub.is_draining:
+        return Problem("server_closing", "The server restarts. Come back with backoff.")
+    if hub.connection_count >= conf().max_connections:
+        return Problem("too_many_connections", "The server serves no further connections.")
+    if hub.connections_of(grants.user_key) >= conf().max_connections_per_user:
+        limit = conf().max_connections_per_user
+        return Problem("too_many_connections", f"A user may hold {limit} connections.")
+    return None
+
+
+def _note(problem: Problem) -> Frame:
+    return messages.error(timestamp=timestamp(), code=problem.code, text=problem.text)

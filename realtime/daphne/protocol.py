@@ -1,0 +1,53 @@
+"""Daphne's WebSocket protocol with honest close codes and an outlet for ready-made frames."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from daphne.ws_protocol import WebSocketProtocol
+
+from realtime.conf import conf
+from realtime.daphne.outlet import DaphneOutlet
+
+# RFC 6455, 5.5: a control frame holds 125 bytes, two of them the code.
+LONGEST_REASON_BYTES = 123
+NORMAL_CLOSURE = 1000
+
+
+class RealtimeWebSocketProtocol(WebSocketProtocol):
+    """One connection; its application may take its outlet."""
+
+    _outlet: DaphneOutlet | None = None
+
+    def make_outlet(self) -> DaphneOutlet:
+        """The way out of this connection; from now on its limits are those of the protocol."""
+        self.maxFramePayloadSize = self.maxMessagePayloadSize = conf().max_message_bytes
+        self._outlet = DaphneOutlet(self)
+        return self._outlet
+
+    @property
+    def may_send(self) -> bool:
+        """Whether data frames may be sent."""
+        return bool(self.state == self.STATE_OPEN)
+
+    def handle_reply(self, message: dict[str, Any]) -> None:
+        """Send what the application wants sent; a close goes out with its own code and reason."""
+        if message.get("type") == "websocket.close" and self.state != self.STATE_CONNECTING:
+            self.close_with(message.get("code") or NORMAL_CLOSURE, message.get("reason") or "")
+        else:
+            super().handle_reply(message)
+
+    def close_with(self, code: int, reason: str) -> None:
+        """Begin the closing handshake; Autobahn's `sendClose` refuses the codes of servers."""
+        if self.may_send:
+            self.sendCloseFrame(code=code, reasonUtf8=_truncate(reason), isReply=False)
+
+    def onClose(self, wasClean: bool, code: int, reason: str) -> None:  # noqa: N802, N803
+        """Tell the application, and the outlet that nothing can be written any more."""
+        if self._outlet is not None:
+            self._outlet.lose()
+        super().onClose(wasClean, code, reason)
+
+
+def _truncate(reason: str) -> bytes:
+    return reason.encode()[:LONGEST_REASON_BYTES].decode(errors="ignore").encode()

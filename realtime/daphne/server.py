@@ -1,0 +1,73 @@
+"""Daphne's server, subclassed at its public points."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+from daphne.server import Server
+from twisted.internet import defer
+
+from realtime.conf import conf
+from realtime.daphne.protocol import RealtimeWebSocketProtocol
+from realtime.masking import mask
+from realtime.outlets import OUTLET_EXTENSION
+
+logger = logging.getLogger(__name__)
+
+
+class RealtimeServer(Server):
+    """Sends close codes and reasons as they are, offers an outlet, and drains on SIGTERM."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._ports: list[Any] = []
+        self._next_ready_callable = self.ready_callable
+        self.ready_callable = self._make_ready
+
+    def _make_ready(self) -> None:
+        # Called after the factories are made and before the reactor runs.
+        self.ws_factory.protocol = RealtimeWebSocketProtocol
+        # A client that breaks the protocol is told so by a close frame (1007, 1009, …).
+        self.ws_factory.setProtocolOptions(failByDrop=False)
+        if self._next_ready_callable is not None:
+            self._next_ready_callable()
+
+    def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:
+        """Advertise the outlet to WebSocket applications."""
+        if isinstance(protocol, RealtimeWebSocketProtocol):
+            scope.setdefault("extensions", {})[OUTLET_EXTENSION] = protocol.make_outlet
+        return super().create_application(protocol, scope)
+
+    def listen_success(self, port: Any) -> None:
+        """Remember the port, which Daphne forgets, so that a draining server can close it."""
+        self._ports.append(port)
+        super().listen_success(port)
+
+    def log_action(self, protocol: str, action: str, details: dict[str, Any]) -> None:
+        """Log without credentials: the access log prints query strings, to its own stream."""
+        super().log_action(protocol, action, details | {"path": mask(details["path"])})
+
+    def kill_all_applications(self) -> Any:
+        """Called before the reactor stops: let the clients go in order, then end what is left."""
+        return defer.Deferred.fromFuture(asyncio.ensure_future(self._drain()))
+
+    async def _drain(self) -> None:
+        # Not at the top: the server is imported before Django is set up.
+        from realtime import hub
+
+        for port in self._ports:
+            port.stopListening()
+        serving = hub.current()
+        if serving is not None:
+            logger.info("Draining %s connections", serving.connection_count)
+            await serving.drain(deadline_seconds=conf().drain_seconds)
+        # A connection may have come a moment ago and have no application yet.
+        instances = [details.get("application_instance") for details in self.connections.values()]
+        running = [task for task in instances if task is not None and not task.done()]
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        if serving is not None:
+            serving.stop()

@@ -1,0 +1,157 @@
+"""What an app publishes: named feeds, declared in its `feeds.py` as `admin.py` declares its pages."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+import orjson
+from django.core.exceptions import ImproperlyConfigured
+from django.db.models import Model
+
+from realtime.log import Action, Entry
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+    from rest_framework.serializers import BaseSerializer
+
+FEED_NAME = re.compile(r"^[a-z][a-z0-9_]{0,63}$")
+# Query parameters of `/ws` with a meaning of their own: no filter field may have such a name.
+RESERVED_PARAMETERS = frozenset(
+    {"token", "feeds", "stream", "since", "subscription", "snapshot", "max_rate"}
+)
+# Message types of the protocol itself: no feed may have such a name.
+RESERVED_TYPES = frozenset(
+    {
+        "connection_established",
+        "error",
+        "heartbeat",
+        "pong",
+        "server_closing",
+        "snapshot",
+        "subscribed",
+        "token_expiring",
+    }
+)
+
+Scope = Mapping[str, Collection[str]]
+
+
+class Feed:
+    """A named kind of event that is published by call; subclass and `register` it.
+
+    `key_field` names the field of the data that says which object an event is about; without one
+    the feed is a sequence of messages, of which snapshots hold the last 50.
+    """
+
+    name: ClassVar[str]
+    key_field: ClassVar[str | None] = None
+    filter_fields: ClassVar[tuple[str, ...]] = ()
+    permission: ClassVar[str | None] = None
+    version: ClassVar[int] = 1
+
+    def scope(self, user: AbstractBaseUser | AnonymousUser) -> Scope | None:
+        """Filter values that are ANDed into everything that `user` gets; None: no limit."""
+        return None
+
+    def key(self, data: Mapping[str, Any]) -> str:
+        """The key of the object that `data` describes; empty for a feed without keys."""
+        return "" if self.key_field is None else str(data[self.key_field])
+
+    def entry(self, data: Mapping[str, Any], *, action: Action, live: bool) -> Entry:
+        """The log entry for `data`; raises TypeError when it cannot be JSON."""
+        return Entry(
+            feed=self.name,
+            key=self.key(data),
+            action=action,
+            live=live,
+            data=orjson.dumps(data).decode(),
+            filter_fields=self.filter_fields,
+        )
+
+
+class ModelFeed(Feed):
+    """A feed whose events are the changes of one model's rows.
+
+    The data of an event is what `serializer_class` makes of the row; REST should use the same.
+    The serializer is built once and must need nothing but the row.
+    """
+
+    model: ClassVar[type[Model]]
+    serializer_class: ClassVar[type[BaseSerializer[Any]]]
+
+    def __init__(self) -> None:
+        self._serializer = self.serializer_class()
+
+    def is_live(self, instance: Any) -> bool:
+        """Whether snapshots hold this object."""
+        return True
+
+    def data(self, instance: Model) -> Mapping[str, Any]:
+        """The message data of `instance`."""
+        data: Mapping[str, Any] = self._serializer.to_representation(instance)
+        return data
+
+
+FeedClass = TypeVar("FeedClass", bound=type[Feed])
+
+_feeds: dict[str, Feed] = {}
+
+
+def register(feed_class: FeedClass) -> FeedClass:
+    """Make `feed_class` part of the stream; a class decorator.
+
+    Raises ImproperlyConfigured for a name or field that the protocol cannot carry.
+    """
+    _check(feed_class)
+    feed = feed_class()
+    _feeds[feed.name] = feed
+    if isinstance(feed, ModelFeed):
+        from realtime.published import connect
+
+        connect(feed)
+    return feed_class
+
+
+def feeds() -> Mapping[str, Feed]:
+    """Every registered feed by name, in the order of registration."""
+    return _feeds
+
+
+def model_feeds() -> Iterator[ModelFeed]:
+    """The feeds that follow a model."""
+    return (feed for feed in _feeds.values() if isinstance(feed, ModelFeed))
+
+
+def publish(feed_name: str, data: Mapping[str, Any], *, action: str = "created") -> int:
+    """Publish one event of a feed by call and return its id; part of the caller's transaction.
+
+    For feeds without a model, and for tests. Raises LookupError for an unknown feed, KeyError when
+    `data` lacks the feed's key, ValueError for an action that the protocol does not know.
+    """
+    from realtime.publishing import publish_entries
+
+    try:
+        feed = _feeds[feed_name]
+    except KeyError:
+        known = ", ".join(_feeds)
+        raise LookupError(f"there is no feed {feed_name!r}; there are: {known}") from None
+    chosen = Action(action)
+    live = chosen in {Action.CREATED, Action.UPDATED}
+    return publish_entries([feed.entry(data, action=chosen, live=live)])[0]
+
+
+def _check(feed_class: type[Feed]) -> None:
+    name = getattr(feed_class, "name", "")
+    where = f"{feed_class.__module__}.{feed_class.__qualname__}"
+    if not FEED_NAME.match(name) or name in RESERVED_TYPES:
+        raise ImproperlyConfigured(
+            f"{where}.name is {name!r}: a feed's name is lower case, at most 64 letters, digits "
+            f"and underscores, and none of the protocol's own ({', '.join(sorted(RESERVED_TYPES))})"
+        )
+    if name in _feeds and type(_feeds[name]).__qualname__ != feed_class.__qualname__:
+        raise ImproperlyConfigured(f"{where}: another feed is already named {name!r}")
+    for field in feed_class.filter_fields:
+        if not field.isidentifier() or not field.isascii() or field in RESERVED_PARAMETERS:
+            raise ImproperlyConfigured(f"{where}: {field!r} cannot be a filter field")

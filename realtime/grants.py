@@ -1,0 +1,62 @@
+"""Who a client is and what it may see, decided once when it connects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from realtime.conf import conf
+from realtime.feeds import Feed, feeds
+from realtime.subscriptions import FeedSubscription, FieldValues, field_values
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+
+
+@dataclass(frozen=True, slots=True)
+class Grants:
+    """A client's user and, by feed that it may see, the scope that limits it."""
+
+    user_name: str
+    user_key: str
+    scopes: Mapping[str, FieldValues]
+    expires_at: datetime | None = field(default=None)
+
+    def may_view(self, feed_name: str) -> bool:
+        """Whether the feed is open to this client."""
+        return feed_name in self.scopes
+
+    def subscription(self, feed_name: str, filters: FieldValues = ()) -> FeedSubscription:
+        """A subscription to one feed within this client's scope."""
+        return FeedSubscription(feed_name, filters, self.scopes[feed_name])
+
+
+def grants_of(user: AbstractBaseUser, *, expires_at: datetime | None = None) -> Grants:
+    """What `user` may see by its model permissions; queries the database."""
+    return Grants(
+        user_name=user.get_username(),
+        user_key=f"user:{user.pk}",
+        scopes={name: _scope(feed, user) for name, feed in feeds().items() if may(user, feed)},
+        expires_at=expires_at,
+    )
+
+
+def anonymous_grants(user: AnonymousUser) -> Grants:
+    """What a client without credentials may see: `REALTIME_ANONYMOUS_FEEDS`, or all."""
+    chosen = conf().anonymous_feeds or tuple(feeds())
+    return Grants(
+        user_name="anonymous",
+        user_key="anonymous",
+        scopes={name: _scope(feeds()[name], user) for name in chosen if name in feeds()},
+    )
+
+
+def may(user: AbstractBaseUser | AnonymousUser, feed: Feed) -> bool:
+    """Whether `user` has the permission that the feed asks for."""
+    return feed.permission is None or bool(user.has_perm(feed.permission))  # type: ignore[union-attr]
+
+
+def _scope(feed: Feed, user: AbstractBaseUser | AnonymousUser) -> FieldValues:
+    return field_values(feed.scope(user) or {})

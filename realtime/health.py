@@ -1,0 +1,51 @@
+"""Whether each part that the stream needs is well, in words for operators."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import DatabaseError
+
+from realtime import hub, log, relay
+from realtime.layer import layer_is_shared
+
+
+def check_health() -> tuple[dict[str, Any], bool]:
+    """The state of each part, and whether all are well."""
+    parts = {"database": _database(), "relay": _relay()}
+    if layer_is_shared():
+        parts["channel_layer"] = _channel_layer()
+    return parts, all(part["status"] == "ok" for part in parts.values())
+
+
+def _database() -> dict[str, Any]:
+    try:
+        position = log.position()
+    except DatabaseError as error:
+        return {"status": "error", "message": f"{type(error).__name__}: {error}".strip()}
+    return {"status": "ok", "stream": position.identity, "head": position.head}
+
+
+def _relay() -> dict[str, Any]:
+    running = relay.current()
+    serving = hub.current()
+    if running is None:
+        # It starts with the first connection or the first event; without either nothing is amiss.
+        if serving is None:
+            return {"status": "ok", "running": False}
+        return {"status": "error", "message": "The relay's thread has ended. Restart the process."}
+    if running.error is not None:
+        return {
+            "status": "error",
+            "message": running.error,
+            "delayed_seconds": round(running.delayed_seconds, 1),
+        }
+    return {"status": "ok", "running": True}
+
+
+def _channel_layer() -> dict[str, Any]:
+    running = relay.current()
+    publisher = running.publisher if running is not None else None
+    if publisher is not None and publisher.error is not None:
+        return {"status": "error", "message": publisher.error}
+    return {"status": "ok"}

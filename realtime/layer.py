@@ -1,0 +1,211 @@
+"""The channel layer: a fast but lossy way to carry batches to other processes' hubs.
+
+What it loses, doubles or reorders is read from the log; nothing here is needed for correctness.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import orjson
+from channels import DEFAULT_CHANNEL_LAYER
+from channels.layers import InMemoryChannelLayer, channel_layers
+from django.conf import settings
+
+from realtime.conf import conf
+from realtime.log import LoggedEvent
+from realtime.log.database import numbers_on_append
+
+logger = logging.getLogger(__name__)
+
+GROUP = "realtime.stream"
+MESSAGE_TYPE = "realtime.batch"
+# A larger batch goes as its numbers only; the receivers read it from the log.
+LARGEST_PAYLOAD_BYTES = 256 * 1024
+SEND_SECONDS = 1.0
+QUEUE_BATCHES = 200
+
+
+class Layer(Protocol):
+    """What is used of a channel layer."""
+
+    async def group_send(self, group: str, message: dict[str, Any]) -> None: ...
+
+    async def group_add(self, group: str, channel: str) -> None: ...
+
+    async def new_channel(self) -> str: ...
+
+    async def receive(self, channel: str) -> dict[str, Any]: ...
+
+    async def flush(self) -> None: ...
+
+
+def layer_is_shared() -> bool:
+    """Whether a channel layer reaches other processes, and carries batches.
+
+    Not with SQLite: every process is on the same machine then, and polls in 20 ms.
+    """
+    backend = getattr(settings, "CHANNEL_LAYERS", {}).get(DEFAULT_CHANNEL_LAYER, {}).get("BACKEND")
+    in_memory = f"{InMemoryChannelLayer.__module__}.{InMemoryChannelLayer.__qualname__}"
+    return backend is not None and backend != in_memory and not numbers_on_append()
+
+
+def make_layer() -> Layer:
+    """A layer of one's own: a layer belongs to the event loop that first uses it."""
+    layer: Layer = channel_layers.make_backend(DEFAULT_CHANNEL_LAYER)
+    return layer
+
+
+async def close_layer(layer: Layer) -> None:
+    """Close the connections of a layer that failed, as far as they let themselves be closed."""
+    with contextlib.suppress(Exception):
+        await asyncio.wait_for(layer.flush(), SEND_SECONDS)
+
+
+def encode_batch(identity: str, events: Sequence[LoggedEvent]) -> dict[str, Any]:
+    """The layer's message for `events`, which are consecutive."""
+    payload = orjson.dumps([tuple(event) for event in events])
+    message = {
+        "type": MESSAGE_TYPE,
+        "stream": identity,
+        "first": events[0].seq,
+        "last": events[-1].seq,
+    }
+    return message | {"events": payload} if len(payload) <= LARGEST_PAYLOAD_BYTES else message
+
+
+def decode_batch(message: dict[str, Any]) -> tuple[str, int, list[LoggedEvent]]:
+    """Identity, last number and events (none when only the numbers were sent)."""
+    payload = message.get("events")
+    events = [LoggedEvent(*row) for row in orjson.loads(payload)] if payload else []
+    return str(message["stream"]), int(message["last"]), events
+
+
+class LayerPublisher:
+    """Sends batches from a thread of its own, so that a frozen Redis delays nobody."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue(QUEUE_BATCHES)
+        self._outstanding = 0
+        self._settled = threading.Condition()
+        self.error: str | None = None
+        self.dropped_batches = 0
+        self._thread = threading.Thread(
+            target=self._run, name="realtime-layer-publisher", daemon=True
+        )
+        self._thread.start()
+
+    def publish(self, identity: str, events: Sequence[LoggedEvent]) -> None:
+        """Queue one batch; when the queue is full it is dropped, since hubs read the log too."""
+        with self._settled:
+            self._outstanding += 1
+        self._loop.call_soon_threadsafe(self._put, encode_batch(identity, events))
+
+    def drain(self, timeout_seconds: float) -> bool:
+        """Wait until everything queued was sent or given up; False at the timeout."""
+        with self._settled:
+            return self._settled.wait_for(lambda: not self._outstanding, max(0.0, timeout_seconds))
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(timeout=2)
+
+    def _put(self, message: dict[str, Any]) -> None:
+        try:
+            self._queue.put_nowait(message)
+        except asyncio.QueueFull:
+            self._drop(1)
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        sending = self._loop.create_task(self._send_all())
+        try:
+            self._loop.run_forever()
+        finally:
+            sending.cancel()
+            self._loop.run_until_complete(asyncio.gather(sending, return_exceptions=True))
+            self._loop.close()
+
+    async def _send_all(self) -> None:
+        layer = make_layer()
+        while True:
+            message = await self._queue.get()
+            try:
+                await asyncio.wait_for(layer.group_send(GROUP, message), SEND_SECONDS)
+            except Exception as error:
+                self._give_up(error)
+                await close_layer(layer)
+                layer = make_layer()
+            else:
+                self.error = None
+                self._settle(1)
+
+    def _give_up(self, error: Exception) -> None:
+        if self.error is None:
+            logger.warning("The channel layer does not take events (servers poll): %r", error)
+        self.error = f"{type(error).__name__}: {error}".strip()
+        waiting = self._queue.qsize()
+        for _ in range(waiting):
+            self._queue.get_nowait()
+        self._drop(1 + waiting)
+
+    def _drop(self, count: int) -> None:
+        self.dropped_batches += count
+        self._settle(count)
+
+    def _settle(self, count: int) -> None:
+        with self._settled:
+            self._outstanding -= count
+            self._settled.notify_all()
+
+
+class LayerReceiver:
+    """Receives other processes' batches in the hub's event loop, on a channel of its own."""
+
+    # After a failure, or deafness, this long passes before the next try.
+    RETRY_SECONDS = 1.0
+
+    def __init__(self, take: Callable[[str, int, list[LoggedEvent]], None]) -> None:
+        self._take = take
+        self._task: asyncio.Task[None] | None = None
+        self._renewed_at = 0.0
+
+    def start(self) -> None:
+        """Begin to receive."""
+        self._renewed_at = time.monotonic()
+        self._task = asyncio.get_running_loop().create_task(self._receive())
+
+    def renew(self) -> None:
+        """Take a new channel: the head moves and this one hears nothing."""
+        if time.monotonic() - self._renewed_at > 5 * conf().heartbeat_seconds:
+            logger.warning("The channel layer is silent while the stream moves: a new channel")
+            self.stop()
+            self.start()
+
+    def stop(self) -> None:
+        """Stop receiving."""
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
+
+    async def _receive(self) -> None:
+        while True:
+            layer = make_layer()
+            try:
+                channel = await layer.new_channel()
+                await layer.group_add(GROUP, channel)
+                while True:
+                    self._take(*decode_batch(await layer.receive(channel)))
+            except Exception as error:
+                logger.warning("The channel layer cannot be heard (polling instead): %r", error)
+                await asyncio.sleep(self.RETRY_SECONDS)
+            finally:
+                await close_layer(layer)

@@ -1,0 +1,88 @@
+"""Writing events inside the transaction of the change that they tell of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.db import transaction
+
+from realtime.log.database import (
+    EVENT_TABLE,
+    STREAM_TABLE,
+    connection,
+    fetch,
+    numbers_on_append,
+)
+from realtime.log.retention import create_stream
+from realtime.log.values import Entry
+from realtime.timestamps import now
+
+INSERT_COLUMNS = "seq, feed, key, action, live, was, data, created_at"
+
+
+def append(entries: Sequence[Entry]) -> list[int]:
+    """Add `entries` to the log, in their order, and return the ids of their events.
+
+    They are part of the caller's transaction; without one, of a transaction of their own. The
+    caller holds a lock on whatever each key names (its row was written just before), so that the
+    newest event of a key is its newest state.
+    """
+    with transaction.atomic(using=connection().alias, savepoint=False):
+        if numbers_on_append():
+            first = _reserve_numbers(len(entries))
+            return [_insert(entry, first + offset) for offset, entry in enumerate(entries)]
+        return [_insert(entry, None) for entry in entries]
+
+
+def _reserve_numbers(count: int) -> int:
+    """Move the head by `count` and return the first of the new numbers."""
+    sql = f"UPDATE {STREAM_TABLE} SET head = head + %s RETURNING head"
+    rows = fetch(sql, (count,))
+    if not rows:
+        create_stream()
+        rows = fetch(sql, (count,))
+    head: int = rows[0][0]
+    return head - count + 1
+
+
+def _insert(entry: Entry, seq: int | None) -> int:
+    was_sql, was_parameters = _was(entry)
+    created_at: Any = connection().ops.adapt_datetimefield_value(now())
+    rows = fetch(
+        f"INSERT INTO {EVENT_TABLE} ({INSERT_COLUMNS}) "
+        f"VALUES (%s, %s, %s, %s, %s, {was_sql}, %s, %s) RETURNING id",
+        (
+            seq,
+            entry.feed,
+            entry.key,
+            entry.action.value,
+            entry.live,
+            *was_parameters,
+            entry.data,
+            created_at,
+        ),
+    )
+    id_: int = rows[0][0]
+    return id_
+
+
+def _was(entry: Entry) -> tuple[str, tuple[str, ...]]:
+    """SQL for the filter values of the key's previous event, unless that had ended its life."""
+    if not entry.filter_fields:
+        return "NULL", ()
+    values = ", ".join(_json_pair(field) for field in entry.filter_fields)
+    build = "json_object" if connection().vendor == "sqlite" else "json_build_object"
+    cast = "" if connection().vendor == "sqlite" else "::text"
+    sql = (
+        f"(SELECT CASE WHEN live THEN {build}({values}){cast} END FROM {EVENT_TABLE} "
+        "WHERE feed = %s AND key = %s ORDER BY id DESC LIMIT 1)"
+    )
+    return sql, (entry.feed, entry.key)
+
+
+def _json_pair(field: str) -> str:
+    # Field names are identifiers: `realtime.feeds` refuses any other.
+    if connection().vendor == "sqlite":
+        return f"'{field}', json_extract(data, '$.{field}')"
+    return f"'{field}', (data::json)->'{field}'"

@@ -1,0 +1,67 @@
+"""Reading the log: pages without a hole, and the state as of one number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from realtime.log.database import (
+    COLUMNS,
+    EVENT_TABLE,
+    STREAM_TABLE,
+    fetch,
+    to_events,
+)
+from realtime.log.retention import create_stream
+from realtime.log.values import TAIL_EVENTS, HistoryExpired, LoggedEvent, Position
+
+POSITION = f"SELECT identity, head, floor FROM {STREAM_TABLE}"
+
+
+def position() -> Position:
+    """Where the stream stands now."""
+    rows = fetch(POSITION)
+    if not rows:
+        create_stream()
+        rows = fetch(POSITION)
+    return Position(*rows[0])
+
+
+def read(after: int, limit: int) -> list[LoggedEvent]:
+    """The events `after + 1`, `after + 2`, … in order, at most `limit`; empty at the head.
+
+    Raises HistoryExpired when the first of them, or one between, is no longer there.
+    """
+    rows = fetch(
+        f"SELECT {COLUMNS} FROM {EVENT_TABLE} WHERE seq > %s ORDER BY seq LIMIT %s",
+        (after, limit),
+    )
+    events = to_events(rows)
+    if events and (events[0].seq != after + 1 or events[-1].seq != after + len(events)):
+        raise HistoryExpired(f"the log no longer holds every event after {after}")
+    return events
+
+
+def state(*, keyless_feeds: Sequence[str]) -> tuple[Position, list[LoggedEvent]]:
+    """The newest event of every live key, and the last 50 of each keyless feed, at the head.
+
+    One statement, hence one snapshot of the database: the events are exactly those as of the
+    position's `head`, in the order of `seq`.
+    """
+    tails = "".join(
+        f" UNION ALL SELECT * FROM (SELECT id FROM {EVENT_TABLE} WHERE feed = %s "
+        f"AND seq IS NOT NULL ORDER BY id DESC LIMIT {TAIL_EVENTS}) AS tail_{index}"
+        for index in range(len(keyless_feeds))
+    )
+    columns = ", ".join(f"event.{column}" for column in COLUMNS.split(", "))
+    rows = fetch(
+        f"SELECT stream.identity, stream.head, stream.floor, {columns} "
+        f"FROM {STREAM_TABLE} AS stream LEFT JOIN {EVENT_TABLE} AS event ON event.live "
+        f"AND event.id IN (SELECT max(id) FROM {EVENT_TABLE} "
+        f"WHERE key <> '' AND seq IS NOT NULL GROUP BY feed, key{tails}) "
+        "ORDER BY event.seq",
+        tuple(keyless_feeds),
+    )
+    if not rows:
+        create_stream()
+        return state(keyless_feeds=keyless_feeds)
+    return Position(*rows[0][:3]), to_events(row[3:] for row in rows if row[3] is not None)

@@ -1,0 +1,76 @@
+"""Keeps secrets out of logs: tokens in URLs, headers and subprotocols are masked in every record."""
+
+from __future__ import annotations
+
+import logging
+import re
+
+MASK = "***"
+
+_SECRET = re.compile(
+    r"(?i)(?P<label>(?:[?&;\s\"']|^)(?:token|access_token|password|secret)=)(?P<q>[^&\s\"'#]+)"
+    r"|(?P<scheme>\b(?:token|bearer)[ ]+)(?P<h>[A-Za-z0-9._~+/=-]{16,})"
+    r"|(?P<sub>\bbearer\.)(?P<s>[A-Za-z0-9._~+/=-]{8,})"
+)
+
+# Servers' own loggers, which may have handlers that ours do not see.
+SERVER_LOGGERS = (
+    "daphne",
+    "daphne.server",
+    "daphne.http_protocol",
+    "daphne.ws_protocol",
+    "django.channels.server",
+    "django.request",
+    "django.security",
+    "django.server",
+    "hypercorn.access",
+    "hypercorn.error",
+    "uvicorn",
+    "uvicorn.access",
+    "uvicorn.asgi",
+    "uvicorn.error",
+)
+
+
+def mask(text: str) -> str:
+    """Replace every credential in `text` by `***`."""
+    return _SECRET.sub(_replace, text)
+
+
+def _replace(found: re.Match[str]) -> str:
+    label = found["label"] or found["scheme"] or found["sub"]
+    return f"{label}{MASK}"
+
+
+class MaskingFilter(logging.Filter):
+    """Masks a record's message and arguments; never drops a record."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Rewrite `record` in place when it shows a credential."""
+        if isinstance(record.msg, str):
+            # A masked template may swallow a placeholder, so the message is made first.
+            try:
+                message = record.getMessage()
+            except (TypeError, ValueError, KeyError):
+                return True
+            masked = mask(message)
+            if masked != message:
+                _rewrite(record, masked)
+        return True
+
+
+def _rewrite(record: logging.LogRecord, masked: str) -> None:
+    # Formatters of servers read the arguments themselves (uvicorn's access log has five).
+    if isinstance(record.args, tuple) and record.args:
+        record.args = tuple(mask(arg) if isinstance(arg, str) else arg for arg in record.args)
+        if mask(record.getMessage()) == record.getMessage():
+            return
+    record.msg, record.args = masked, ()
+
+
+def install() -> None:
+    """Put the filter on the loggers of the servers that may run us."""
+    for name in SERVER_LOGGERS:
+        logger = logging.getLogger(name)
+        if not any(isinstance(present, MaskingFilter) for present in logger.filters):
+            logger.addFilter(MaskingFilter())

@@ -1,0 +1,228 @@
+"""The relay's thread: numbers committed events, reads them in order and hands them on.
+
+It is the only reader of the log in a server process. Correctness never depends on the process
+that wrote: each server polls, and picks up what a process left that died after its commit.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import Protocol, TypeVar
+
+from django.db import Error as DatabaseError
+
+from realtime import failpoints, log
+from realtime.conf import conf
+from realtime.layer import LayerPublisher, layer_is_shared
+from realtime.log import HistoryExpired, LoggedEvent, Position
+from realtime.log.database import connection, guard_connection
+from realtime.polling import Poll, choose_poll
+
+logger = logging.getLogger(__name__)
+
+BATCH_EVENTS = 500
+PRUNE_EVERY_SECONDS = 10.0
+PRUNE_EVENTS = 1000
+RETRY_SECONDS = 0.1
+LONGEST_RETRY_SECONDS = 2.0
+# A poll never takes more than a tenth of the thread's time.
+COST_FACTOR = 10
+
+Result = TypeVar("Result")
+
+
+class Receiver(Protocol):
+    """The hub of this process, as the relay sees it; called in the relay's thread."""
+
+    @property
+    def position(self) -> tuple[str, int]:
+        """The identity and the number up to which the receiver has everything."""
+        ...
+
+    def deliver(self, identity: str, events: Sequence[LoggedEvent], *, polled: bool) -> None:
+        """Take events in order; returns when they are applied."""
+        ...
+
+    def reload(self, position: Position, events: Sequence[LoggedEvent]) -> None:
+        """Start afresh from the state `events` as of `position`; returns when it is applied."""
+        ...
+
+    def keyless_feeds(self) -> Sequence[str]:
+        """The feeds without keys, of which a state holds the last events."""
+        ...
+
+
+class Relay(threading.Thread):
+    """Hands committed events to this process's hub and to the channel layer."""
+
+    def __init__(self) -> None:
+        super().__init__(name="realtime-relay", daemon=True)
+        self._woken = threading.Event()
+        self._requested = 0
+        self._finished = 0
+        self._progress = threading.Condition()
+        self._jobs: deque[Callable[[], None]] = deque()
+        self._receiver: Receiver | None = None
+        self._is_stopping = False
+        self._failing_since: float | None = None
+        self._next_prune = time.monotonic() + PRUNE_EVERY_SECONDS
+        self._publisher = LayerPublisher() if layer_is_shared() else None
+        self.error: str | None = None
+
+    @property
+    def delayed_seconds(self) -> float:
+        """For how long the log could not be read; 0 when all is well."""
+        since = self._failing_since
+        return 0.0 if since is None else time.monotonic() - since
+
+    @property
+    def publisher(self) -> LayerPublisher | None:
+        """The way to other processes; None without a shared channel layer."""
+        return self._publisher
+
+    def attach(self, receiver: Receiver) -> None:
+        """Give `receiver` every event from now on, the present state first."""
+        self._receiver = receiver
+        self.wake()
+
+    def detach(self, receiver: Receiver) -> None:
+        """Stop giving events to `receiver`."""
+        if self._receiver is receiver:
+            self._receiver = None
+
+    def wake(self) -> None:
+        """Look at the log now."""
+        self._requested += 1
+        self._woken.set()
+
+    def call(self, job: Callable[[], Result]) -> Future[Result]:
+        """Run `job` in this thread, where the log is read."""
+        future: Future[Result] = Future()
+
+        def run() -> None:
+            if future.set_running_or_notify_cancel():
+                try:
+                    future.set_result(job())
+                except BaseException as error:
+                    future.set_exception(error)
+
+        self._jobs.append(run)
+        self.wake()
+        return future
+
+    def drain(self, deadline_seconds: float) -> bool:
+        """Wait until what was committed before the call is handed on; False at the deadline."""
+        deadline = time.monotonic() + deadline_seconds
+        self.wake()
+        wanted = self._requested
+        with self._progress:
+            done = self._progress.wait_for(lambda: self._finished >= wanted, deadline_seconds)
+        if done and self._publisher is not None:
+            return self._publisher.drain(deadline - time.monotonic())
+        return done
+
+    def stop(self) -> None:
+        """End the thread and close its connection."""
+        self._is_stopping = True
+        self.wake()
+        self.join(timeout=5)
+        if self._publisher is not None:
+            self._publisher.stop()
+
+    def run(self) -> None:
+        """Turn until stopped: at once when woken, else at the poll's interval."""
+        retry = RETRY_SECONDS
+        poll = self._start_afresh()
+        try:
+            while not self._is_stopping:
+                try:
+                    self._wait(poll)
+                    guard_connection()
+                    self._turn(poll)
+                    retry, self._failing_since, self.error = RETRY_SECONDS, None, None
+                except DatabaseError as error:
+                    self._report(error)
+                    time.sleep(retry)
+                    retry = min(retry * 2, LONGEST_RETRY_SECONDS)
+                    poll = self._start_afresh()
+        finally:
+            connection().close()
+
+    def _start_afresh(self) -> Poll:
+        connection().close()
+        return choose_poll(has_layer=self._publisher is not None)
+
+    def _wait(self, poll: Poll) -> None:
+        if self._failing_since is not None:
+            return
+        if self._receiver is None:
+            # Only its own commits concern a process that serves nobody.
+            self._woken.wait()
+        else:
+            self._woken.wait(max(poll.seconds, COST_FACTOR * poll.cost_seconds))
+
+    def _turn(self, poll: Poll) -> None:
+        was_woken = self._woken.is_set()
+        self._woken.clear()
+        requested = self._requested
+        self._run_jobs()
+        if was_woken or self._failing_since is not None or poll.has_changed():
+            self._number()
+            if self._receiver is not None:
+                self._hand_over(self._receiver)
+        with self._progress:
+            self._finished = max(self._finished, requested)
+            self._progress.notify_all()
+        if self._receiver is not None and time.monotonic() >= self._next_prune:
+            removed = log.prune(batch=PRUNE_EVENTS)
+            pause = PRUNE_EVERY_SECONDS if removed < PRUNE_EVENTS else poll.seconds
+            self._next_prune = time.monotonic() + pause
+
+    def _run_jobs(self) -> None:
+        while self._jobs:
+            self._jobs.popleft()()
+
+    def _number(self) -> None:
+        """Number what waits, and tell this process's hub and the others."""
+        while log.has_unnumbered():
+            failpoints.reach("before_numbering")
+            events = log.number(BATCH_EVENTS)
+            if not events:
+                return
+            failpoints.reach("after_numbering")
+            identity = log.position().identity
+            if self._publisher is not None:
+                self._publisher.publish(identity, events)
+            if self._receiver is not None:
+                self._receiver.deliver(identity, events, polled=False)
+
+    def _hand_over(self, receiver: Receiver) -> None:
+        """Bring `receiver` to the head, by events where they are, else by the state."""
+        position = log.position()
+        identity, cursor = receiver.position
+        if identity != position.identity or not position.floor - 1 <= cursor <= position.head:
+            receiver.reload(*log.state(keyless_feeds=receiver.keyless_feeds()))
+            return
+        while cursor < position.head:
+            try:
+                events = log.read(cursor, BATCH_EVENTS)
+            except HistoryExpired:
+                receiver.reload(*log.state(keyless_feeds=receiver.keyless_feeds()))
+                return
+            if not events:
+                return
+            failpoints.reach("between_batches")
+            receiver.deliver(identity, events, polled=True)
+            cursor = events[-1].seq
+
+    def _report(self, error: Exception) -> None:
+        self.error = f"{type(error).__name__}: {error}".strip()
+        if self._failing_since is None:
+            self._failing_since = time.monotonic()
+            logger.error("The event log cannot be read, trying again: %s", self.error)
+

@@ -1,0 +1,76 @@
+"""What every REST view shares: authentication by token, pages, and the shape of errors.
+
+Apart from the views, because Django REST framework imports this while it is being imported.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import Http404
+from rest_framework import exceptions
+from rest_framework.authentication import BaseAuthentication, get_authorization_header
+from rest_framework.pagination import PageNumberPagination
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+LARGEST_PAGE = 500
+
+
+class TokenAuthentication(BaseAuthentication):
+    """`Authorization: Token KEY` (or `Bearer KEY`), the same tokens that open the stream."""
+
+    keywords = frozenset({b"token", b"bearer"})
+
+    def authenticate(self, request: Request) -> tuple[Any, Any] | None:
+        """The token's user; None when there is no such header."""
+        parts = get_authorization_header(request).split()
+        if not parts or parts[0].lower() not in self.keywords:
+            return None
+        if len(parts) != 2:
+            raise exceptions.AuthenticationFailed("The header has to be `Token KEY`.")
+        from realtime.tokens import InvalidToken, find_token, note_use
+
+        try:
+            token = find_token(parts[1].decode("latin-1"))
+        except InvalidToken as error:
+            raise exceptions.AuthenticationFailed(str(error), code=error.code) from None
+        note_use(token)
+        return token.user, token
+
+    def authenticate_header(self, request: Request) -> str:
+        """What a 401 asks for."""
+        return "Token"
+
+
+class Pagination(PageNumberPagination):
+    """Numbered pages of at most 500."""
+
+    page_size = 100
+    page_size_query_param = "page_size"
+    max_page_size = LARGEST_PAGE
+
+
+def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
+    """Every error as `{"code": …, "message": …, "fields": {…}}` with the right status."""
+    from rest_framework.views import exception_handler as default_exception_handler
+
+    response = default_exception_handler(error, context)
+    if response is None:
+        return None
+    response.data = _error_body(error)
+    return response
+
+
+def _error_body(error: Exception) -> dict[str, Any]:
+    if isinstance(error, exceptions.ValidationError):
+        detail = error.detail
+        fields = detail if isinstance(detail, dict) else {"non_field_errors": detail}
+        named = ", ".join(str(name) for name in fields)
+        return {"code": "invalid_value", "message": f"Not valid: {named}.", "fields": fields}
+    if isinstance(error, exceptions.APIException):
+        codes = error.get_codes()
+        code = codes if isinstance(codes, str) else error.default_code
+        return {"code": code, "message": str(error.detail), "fields": {}}
+    code = "not_found" if isinstance(error, Http404) else "permission_denied"
+    return {"code": code, "message": str(error) or code.replace("_", " "), "fields": {}}

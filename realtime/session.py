@@ -1,0 +1,225 @@
+"""The protocol of one connection as a pure state machine: commands in, effects out, no I/O."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from realtime import messages
+from realtime.conf import conf
+from realtime.feeds import feeds
+from realtime.frames import Frame
+from realtime.grants import Grants
+from realtime.parameters import (
+    MAXIMUM_FILTER_VALUES,
+    Problem,
+    may_subscribe,
+    parse_rate,
+)
+from realtime.subscriptions import FeedSubscription, FieldValues, Subscription, field_values
+
+LONGEST_ID = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Send this answer."""
+
+    frame: Frame
+
+
+@dataclass(frozen=True, slots=True)
+class SendSnapshot:
+    """Send the state of the whole subscription."""
+
+    id: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Resubscribe:
+    """From now on `subscription` holds; the feeds `changed` need a snapshot."""
+
+    id: Any
+    subscription: Subscription
+    changed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """Send `last`, if any, and close."""
+
+    code: int
+    reason: str
+    last: Frame | None = None
+
+
+Effect = Reply | SendSnapshot | Resubscribe | Close
+
+
+class BadCommand(Exception):
+    """A command that is refused; the connection goes on."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.text)
+        self.problem = problem
+
+
+class Session:
+    """One client's conversation: who it is, what it is subscribed to, how it behaves."""
+
+    def __init__(
+        self,
+        *,
+        grants: Grants,
+        subscription: Subscription,
+        timestamp: Callable[[], str],
+        clock: Callable[[], float],
+    ) -> None:
+        self.grants = grants
+        self.subscription = subscription
+        self._timestamp = timestamp
+        self._clock = clock
+        self._command_times: deque[float] = deque(maxlen=conf().commands_per_second)
+        self._bad_commands = 0
+        self._commands: Mapping[str, Callable[[dict[str, Any]], list[Effect]]] = {
+            "ping": self._ping,
+            "snapshot": self._snapshot,
+            "subscribe": self._subscribe,
+            "unsubscribe": self._unsubscribe,
+        }
+
+    def receive_bytes(self) -> list[Effect]:
+        """Take a binary frame: the protocol has none."""
+        return [Close(1003, "text frames only")]
+
+    def receive_text(self, text: str) -> list[Effect]:
+        """Take one command; every command is answered, whatever it holds."""
+        if self._is_too_fast():
+            limit = conf().commands_per_second
+            return [self._fatal("rate_limited", f"More than {limit} commands in a second.")]
+        command: dict[str, Any] = {}
+        try:
+            command = _parse(text)
+            return self._handler(command)(command)
+        except BadCommand as bad:
+            return self._refuse(bad.problem, id=_id(command))
+
+    def _handler(self, command: dict[str, Any]) -> Callable[[dict[str, Any]], list[Effect]]:
+        action = command.get("action")
+        handler = self._commands.get(action) if isinstance(action, str) else None
+        if handler is None:
+            known = ", ".join(self._commands)
+            raise BadCommand(Problem("unknown_action", f"The actions are: {known}."))
+        return handler
+
+    def _ping(self, command: dict[str, Any]) -> list[Effect]:
+        return [Reply(messages.pong(timestamp=self._timestamp(), id=_id(command)))]
+
+    def _snapshot(self, command: dict[str, Any]) -> list[Effect]:
+        return [SendSnapshot(_id(command))]
+
+    def _subscribe(self, command: dict[str, Any]) -> list[Effect]:
+        filters = _filters(command)
+        names = _names(command, default=tuple(filters))
+        problems: list[Problem] = []
+        changed: list[FeedSubscription] = []
+        for name in names:
+            if may_subscribe(name, self.grants, problems):
+                changed.append(self.grants.subscription(name, _filter(name, filters.get(name, {}))))
+        rate = self.subscription.max_rate
+        if "max_rate" in command:
+            rate = parse_rate(command["max_rate"], problems)
+        if problems:
+            raise BadCommand(problems[0])
+        before = self.subscription
+        after = before.with_feeds(changed).with_rate(rate)
+        needed = tuple(feed.name for feed in changed if before.get(feed.name) != feed)
+        self.subscription = after
+        return [Resubscribe(_id(command), after, needed)]
+
+    def _unsubscribe(self, command: dict[str, Any]) -> list[Effect]:
+        names = _names(command, default=())
+        unknown = next((name for name in names if name not in feeds()), None)
+        if unknown is not None:
+            raise BadCommand(Problem("unknown_feed", f"There is no feed {unknown!r}."))
+        self.subscription = self.subscription.without_feeds(names)
+        return [Resubscribe(_id(command), self.subscription, ())]
+
+    def _refuse(self, problem: Problem, *, id: Any) -> list[Effect]:  # noqa: A002
+        self._bad_commands += 1
+        if self._bad_commands >= conf().max_bad_commands:
+            return [self._fatal("too_many_errors", f"{self._bad_commands} bad commands.")]
+        return [
+            Reply(
+                messages.error(
+                    timestamp=self._timestamp(), code=problem.code, text=problem.text, id=id
+                )
+            )
+        ]
+
+    def _fatal(self, code: str, text: str) -> Close:
+        last = messages.error(timestamp=self._timestamp(), code=code, text=text, fatal=True)
+        return Close(1008, code, last)
+
+    def _is_too_fast(self) -> bool:
+        """Whether this is one command more than a second may hold."""
+        moment = self._clock()
+        times = self._command_times
+        is_full = len(times) == times.maxlen and moment - times[0] < 1.0
+        times.append(moment)
+        return is_full
+
+
+def _parse(text: str) -> dict[str, Any]:
+    try:
+        command = orjson.loads(text)
+    except (orjson.JSONDecodeError, RecursionError):
+        raise BadCommand(Problem("invalid_json", "The message is not JSON.")) from None
+    if not isinstance(command, dict):
+        raise BadCommand(Problem("invalid_json", "The message is not a JSON object."))
+    return command
+
+
+def _id(command: dict[str, Any]) -> Any:
+    """The command's id, echoed when it is a number or a short text."""
+    given = command.get("id")
+    if isinstance(given, str):
+        return given[:LONGEST_ID]
+    return given if isinstance(given, int | float) else None
+
+
+def _names(command: dict[str, Any], *, default: tuple[str, ...]) -> tuple[str, ...]:
+    names = command.get("feeds", list(default))
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise BadCommand(Problem("invalid_value", "feeds is a list of feed names."))
+    if len(names) > len(feeds()) + 10:
+        raise BadCommand(Problem("invalid_value", f"There are only {len(feeds())} feeds."))
+    return tuple(dict.fromkeys(names))
+
+
+def _filters(command: dict[str, Any]) -> dict[str, Any]:
+    filters = command.get("filters") or {}
+    if not isinstance(filters, dict):
+        raise BadCommand(Problem("invalid_value", "filters is an object of feeds."))
+    return filters
+
+
+def _filter(name: str, wanted: Any) -> FieldValues:
+    if not isinstance(wanted, dict):
+        text = f'filters of {name} are an object such as {{"symbol": ["BTC/USDT"]}}.'
+        raise BadCommand(Problem("invalid_value", text))
+    known = feeds()[name].filter_fields
+    for field, values in wanted.items():
+        if field not in known:
+            names = ", ".join(known) or "none"
+            text = f"{name} has no filter {field!r}; it has: {names}."
+            raise BadCommand(Problem("unknown_filter", text))
+        is_list = isinstance(values, list) and all(isinstance(value, str) for value in values)
+        if not is_list or not 0 < len(values) <= MAXIMUM_FILTER_VALUES:
+            text = f"The filter {field!r} takes a list of 1 to {MAXIMUM_FILTER_VALUES} texts."
+            raise BadCommand(Problem("invalid_value", text))
+    return field_values(wanted)

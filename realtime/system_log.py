@@ -1,0 +1,27 @@
+"""The feed of system logs: messages without a key, published by call."""
+
+from __future__ import annotations
+
+from realtime.feeds import Feed, publish, register
+from realtime.timestamps import isoformat, now
+
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+
+@register
+class SystemLogFeed(Feed):
+    """What the application has to say."""
+
+    name = "system_log"
+    filter_fields = ("level", "module")
+    permission = "realtime.view_system_log"
+
+
+def publish_log(*, level: str, message: str, module: str) -> int:
+    """Publish one line and return its event's id; raises ValueError for an unknown level."""
+    if level not in LEVELS:
+        raise ValueError(f"{level!r} is not a level; there are: {', '.join(LEVELS)}")
+    return publish(
+        "system_log",
+        {"level": level, "module": module, "message": message, "timestamp": isoformat(now())},
+    )
