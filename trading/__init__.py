@@ -1,0 +1,1 @@
+"""Accounts, positions, equity and risk of a cash-and-carry desk, published by `realtime`."""

@@ -1,0 +1,19 @@
+"""What trading keeps: accounts, positions and funding, equity, risk and its changes."""
+
+from trading.models.accounts import DEFAULT_ACCOUNT, Account
+from trading.models.equity import EquitySnapshot
+from trading.models.positions import LIVE_STATUSES, FundingPayment, Position, PositionStatus
+from trading.models.risk import RiskChange, RiskState, RiskStatus
+
+__all__ = [
+    "DEFAULT_ACCOUNT",
+    "LIVE_STATUSES",
+    "Account",
+    "EquitySnapshot",
+    "FundingPayment",
+    "Position",
+    "PositionStatus",
+    "RiskChange",
+    "RiskState",
+    "RiskStatus",
+]

@@ -1,0 +1,146 @@
+"""Every read of trading: what REST, the simulator and pages ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from decimal import Decimal
+from math import ceil
+from uuid import UUID
+
+from django.db.models import Count, F, Q, QuerySet, Window
+from django.db.models.functions import Mod, RowNumber
+
+from trading.conf import risk_conf
+from trading.errors import AccountNotFound, PositionNotFound
+from trading.models import (
+    LIVE_STATUSES,
+    Account,
+    EquitySnapshot,
+    Position,
+    RiskChange,
+    RiskStatus,
+)
+from trading.services.locks import parse_position_id
+
+POSITION_FILTERS = ("account", "symbol", "status", "strategy_id")
+
+
+def list_positions(filters: Mapping[str, Collection[str]] | None = None) -> QuerySet[Position]:
+    """Positions, newest first; `filters` names the values that each field may have."""
+    rows: QuerySet[Position] = Position.objects.all()
+    for field, values in (filters or {}).items():
+        rows = rows.filter(**{f"{field}__in": list(values)})
+    return rows
+
+
+def get_position(position_id: UUID | str) -> Position:
+    """One position; raises PositionNotFound."""
+    row: Position | None = Position.objects.filter(pk=parse_position_id(position_id)).first()
+    if row is None:
+        raise PositionNotFound(position_id=position_id)
+    return row
+
+
+def get_positions(position_ids: Collection[UUID]) -> list[Position]:
+    """These positions, as far as they exist, in the order of keys."""
+    return list(Position.objects.filter(pk__in=position_ids).order_by("pk"))
+
+
+def position_exists(position_id: UUID) -> bool:
+    """Whether there is such a position."""
+    return Position.objects.filter(pk=position_id).exists()
+
+
+def count_positions(*, account: str) -> int:
+    """How many positions an account has had."""
+    return Position.objects.filter(account_id=account).count()
+
+
+def list_live_positions(*, account: str, simulated: bool) -> list[Position]:
+    """An account's positions that are not closed, in the order of keys."""
+    rows = Position.objects.filter(account_id=account, simulated=simulated)
+    return list(rows.filter(status__in=LIVE_STATUSES).order_by("pk"))
+
+
+def require_account(account: str) -> None:
+    """Raises AccountNotFound when there is no such account."""
+    if not Account.objects.filter(pk=account).exists():
+        raise AccountNotFound(field="account", account=account)
+
+
+def list_equity(
+    *, account: str, since: datetime | None = None, until: datetime | None = None
+) -> QuerySet[EquitySnapshot]:
+    """An account's readings of these market times, both included, oldest first."""
+    rows: QuerySet[EquitySnapshot] = EquitySnapshot.objects.filter(account_id=account)
+    if since is not None:
+        rows = rows.filter(recorded_at__gte=since)
+    if until is not None:
+        rows = rows.filter(recorded_at__lte=until)
+    return rows.order_by("recorded_at", "id")
+
+
+def thin_equity(rows: QuerySet[EquitySnapshot], *, points: int) -> QuerySet[EquitySnapshot]:
+    """At most `points` (two or more) of these readings, evenly spaced, the newest among them."""
+    total = rows.aggregate(total=Count("pk"))["total"]
+    if total <= points:
+        return rows
+    step = ceil((total - 1) / (points - 1))
+    numbered = rows.annotate(number=Window(RowNumber(), order_by=["recorded_at", "id"]))
+    # Counted from the newest, so that it stays in.
+    kept = numbered.annotate(distance=Mod(total - F("number"), step))
+    return kept.filter(Q(distance=0)).order_by("recorded_at", "id")
+
+
+def newest_equity(*, account: str) -> EquitySnapshot | None:
+    """The account's newest reading: its present state."""
+    newest: EquitySnapshot | None = (
+        EquitySnapshot.objects.filter(account_id=account).order_by("-id").first()
+    )
+    return newest
+
+
+def newest_total_equity(*, account: str) -> Decimal:
+    """The account's newest equity, or its starting capital before any; raises AccountNotFound."""
+    newest = newest_equity(account=account)
+    if newest is not None:
+        return newest.total_equity
+    row = Account.objects.filter(pk=account).first()
+    if row is None:
+        raise AccountNotFound(field="account", account=account)
+    return row.starting_capital
+
+
+def risk_status(*, account: str) -> RiskStatus:
+    """The account's risk status; one that was never judged is normal, and has no row yet.
+
+    Raises AccountNotFound.
+    """
+    row: RiskStatus | None = RiskStatus.objects.filter(pk=account).first()
+    if row is not None:
+        return row
+    found = Account.objects.filter(pk=account).first()
+    if found is None:
+        raise AccountNotFound(field="account", account=account)
+    limits = risk_conf()
+    return RiskStatus(
+        account=found,
+        drawdown_limit=limits.drawdown_limit,
+        daily_loss_limit=limits.daily_loss_limit,
+        recorded_at=found.created_at,
+        updated_at=found.created_at,
+    )
+
+
+def list_risk_changes(*, account: str) -> QuerySet[RiskChange]:
+    """The changes of an account's risk status, newest first."""
+    return RiskChange.objects.filter(account_id=account)
+
+
+def count_rows_that_are_not_simulated() -> tuple[int, int]:
+    """How many positions and equity readings are real."""
+    return (
+        Position.objects.filter(simulated=False).count(),
+        EquitySnapshot.objects.filter(simulated=False).count(),
+    )

@@ -1,0 +1,85 @@
+"""The order in which every service locks: Account, RiskStatus, Position by key. No deadlocks so.
+
+The locks are `FOR NO KEY UPDATE`: inserting a row that points to a locked one may go on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from uuid import UUID
+
+from trading.conf import risk_conf
+from trading.errors import AccountNotFound, PositionNotFound
+from trading.models import (
+    DEFAULT_ACCOUNT,
+    LIVE_STATUSES,
+    Account,
+    Position,
+    PositionStatus,
+    RiskStatus,
+)
+
+
+def lock_account(account: str) -> Account:
+    """Lock the account's row; raises AccountNotFound. The default account exists when asked for."""
+    if account == DEFAULT_ACCOUNT:
+        Account.objects.get_or_create(pk=account)
+    try:
+        return Account.objects.select_for_update(no_key=True).get(pk=account)
+    except Account.DoesNotExist:
+        raise AccountNotFound(field="account", account=account) from None
+
+
+def lock_risk_status(account: Account, *, at: datetime) -> RiskStatus:
+    """Lock the risk status of an account that is locked already; the first time it is made."""
+    rows = RiskStatus.objects.select_for_update(no_key=True)
+    status: RiskStatus | None = rows.filter(pk=account.pk).first()
+    if status is None:
+        limits = risk_conf()
+        status = RiskStatus(
+            account=account,
+            drawdown_limit=limits.drawdown_limit,
+            daily_loss_limit=limits.daily_loss_limit,
+            recorded_at=at,
+        )
+        status.save(force_insert=True)
+    return status
+
+
+def lock_position(position_id: UUID | str) -> Position:
+    """Lock one position; raises PositionNotFound."""
+    key = parse_position_id(position_id)
+    try:
+        position: Position = Position.objects.select_for_update(no_key=True).get(pk=key)
+    except Position.DoesNotExist:
+        raise PositionNotFound(position_id=position_id) from None
+    return position
+
+
+def lock_live_positions(
+    *, account: str, symbols: Iterable[str], simulated: bool | None = None
+) -> list[Position]:
+    """Lock an account's positions in these symbols that are not closed, in the order of keys."""
+    rows = Position.objects.select_for_update(no_key=True).filter(
+        account_id=account, status__in=LIVE_STATUSES, symbol__in=list(symbols)
+    )
+    if simulated is not None:
+        rows = rows.filter(simulated=simulated)
+    return list(rows.order_by("pk"))
+
+
+def lock_open_positions(*, account: str) -> list[Position]:
+    """Lock every open position of an account, in the order of keys."""
+    rows = Position.objects.select_for_update(no_key=True)
+    return list(rows.filter(account_id=account, status=PositionStatus.OPEN).order_by("pk"))
+
+
+def parse_position_id(value: UUID | str) -> UUID:
+    """`value` as a key; raises PositionNotFound, since nothing has a key that is none."""
+    if isinstance(value, UUID):
+        return value
+    try:
+        return UUID(value)
+    except (ValueError, AttributeError, TypeError):
+        raise PositionNotFound(position_id=value) from None

@@ -1,0 +1,1 @@
+"""A trader on random or recorded prices, for demonstrations and tests; all it writes is marked."""
