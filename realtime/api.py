@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import orjson
 from django.contrib.auth import authenticate
 from rest_framework import exceptions, status
@@ -14,10 +12,10 @@ from rest_framework.views import APIView
 from realtime import log
 from realtime.grants import grants_of
 from realtime.log import HistoryExpired
-from realtime.recent import EncodedEvent, frames_for
 from realtime.parameters import LONGEST_SEQ_DIGITS, Problem, may_subscribe
-from realtime.subscriptions import make_subscription
+from realtime.recent import EncodedEvent, frames_for
 from realtime.rest import LARGEST_PAGE
+from realtime.subscriptions import make_subscription
 from realtime.tokens import create_token
 
 
@@ -40,7 +38,9 @@ class TokenView(APIView):
         if not isinstance(request.data, dict):
             raise exceptions.ValidationError({"non_field_errors": ["An object is expected."]})
         given = {name: request.data.get(name) for name in ("username", "password")}
-        missing = {name: ["A text is required."] for name, value in given.items() if not _is_text(value)}
+        missing = {
+            name: ["A text is required."] for name, value in given.items() if not _is_text(value)
+        }
         if missing:
             raise exceptions.ValidationError(missing)
         user = authenticate(request, **given)
@@ -106,5 +106,3 @@ def _refusal(problem: Problem) -> exceptions.APIException:
 
 def _is_text(value: object) -> bool:
     return isinstance(value, str) and bool(value)
-
-

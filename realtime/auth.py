@@ -155,7 +155,9 @@ def origin_is_allowed(origin: str | None, *, host: str) -> bool:
         return False
     if origin in conf().allowed_origins:
         return True
-    allowed = settings.ALLOWED_HOSTS or (["localhost", "127.0.0.1", "[::1]"] if settings.DEBUG else [])
+    allowed = settings.ALLOWED_HOSTS or (
+        ["localhost", "127.0.0.1", "[::1]"] if settings.DEBUG else []
+    )
     parts = urlsplit(origin)
     return parts.netloc == host and validate_host(parts.hostname or "", allowed)
 

@@ -18,7 +18,7 @@ FALSE_WORDS = frozenset({"0", "false", "no", "off"})
 
 def setting(
     default: Any,
-    help: str,  # noqa: A002 - the word that a reader of the generated page expects
+    help: str,
     *,
     minimum: int | float | Decimal | None = None,
     maximum: int | float | Decimal | None = None,
@@ -42,9 +42,7 @@ class SettingsGroup:
     @classmethod
     def names(cls) -> dict[str, dataclasses.Field[Any]]:
         """Every setting of the group by the name that it has in Django's settings."""
-        return {
-            f"{cls.prefix}_{field.name.upper()}": field for field in dataclasses.fields(cls)
-        }
+        return {f"{cls.prefix}_{field.name.upper()}": field for field in dataclasses.fields(cls)}
 
     @classmethod
     def read(cls, values: Mapping[str, Any]) -> Self:
@@ -181,7 +179,8 @@ class RealtimeSettings(SettingsGroup):
         "Further origins (`https://desk.example`) whose pages may connect with a session cookie.",
     )
     max_message_bytes: int = setting(
-        64 * 1024, "Largest message accepted from a client; a larger one closes with 1009.",
+        64 * 1024,
+        "Largest message accepted from a client; a larger one closes with 1009.",
         minimum=1024,
     )
     commands_per_second: int = setting(

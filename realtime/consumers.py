@@ -117,9 +117,7 @@ class Connection:
         finally:
             hub.leave(member)
 
-    def _make_member(
-        self, hub: Hub, outlet: Outlet, grants: Grants, session: Session
-    ) -> Member:
+    def _make_member(self, hub: Hub, outlet: Outlet, grants: Grants, session: Session) -> Member:
         delivery = Delivery(
             outlet,
             budget_bytes=conf().budget_bytes,

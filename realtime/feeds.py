@@ -1,4 +1,4 @@
-"""What an app publishes: named feeds, declared in its `feeds.py` as `admin.py` declares its pages."""
+"""What an app publishes: named feeds, declared in its `feeds.py` as pages are in `admin.py`."""
 
 from __future__ import annotations
 

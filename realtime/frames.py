@@ -22,7 +22,7 @@ class Frame:
         self.size = len(self.wire)
         # The event's number; 0 for a message that is no event.
         self.seq = seq
-        # The feed without keys that the event belongs to: such an event can be lost, and is counted.
+        # The feed without keys that the event belongs to: only such events can be lost.
         self.tail_feed = tail_feed
 
     @property

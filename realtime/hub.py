@@ -218,6 +218,9 @@ class Hub:
             finally:
                 done.set()
 
+        if _runs_in(self.loop):
+            run()
+            return
         try:
             self.loop.call_soon_threadsafe(run)
         except RuntimeError:
@@ -329,9 +332,7 @@ class Hub:
 
     def _beat(self, members: Collection[Member]) -> None:
         delayed = self._relay.delayed_seconds if self._relay is not None else 0.0
-        frame = messages.heartbeat(
-            timestamp=timestamp(), seq=self._cursor, delayed_seconds=delayed
-        )
+        frame = messages.heartbeat(timestamp=timestamp(), seq=self._cursor, delayed_seconds=delayed)
         for member in members:
             if member.delivery.blocked_seconds() > conf().too_slow_seconds:
                 last = messages.error(
@@ -343,6 +344,13 @@ class Hub:
                 member.delivery.close(1013, "too_slow", last=last)
             else:
                 member.delivery.beat(frame)
+
+
+def _runs_in(loop: asyncio.AbstractEventLoop) -> bool:
+    try:
+        return asyncio.get_running_loop() is loop
+    except RuntimeError:
+        return False
 
 
 def timestamp() -> str:

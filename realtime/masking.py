@@ -1,4 +1,4 @@
-"""Keeps secrets out of logs: tokens in URLs, headers and subprotocols are masked in every record."""
+"""Keeps secrets out of logs: tokens in URLs, headers and subprotocols become `***`."""
 
 from __future__ import annotations
 

@@ -111,7 +111,7 @@ def snapshot_part(
     part: int,
     parts: int,
     dropped: Mapping[str, int],
-    id: Any = None,  # noqa: A002
+    id: Any = None,
 ) -> Frame:
     """One part of a snapshot; `body` is the JSON object of the feeds in it."""
     message = {
@@ -135,7 +135,7 @@ def heartbeat(*, timestamp: str, seq: int, delayed_seconds: float = 0.0) -> Fram
     return encode(message)
 
 
-def subscribed(*, timestamp: str, id: Any, subscription: Subscription, seq: int) -> Frame:  # noqa: A002
+def subscribed(*, timestamp: str, id: Any, subscription: Subscription, seq: int) -> Frame:
     """The answer to `subscribe` and `unsubscribe`: the whole subscription that now holds."""
     return encode(
         {
@@ -151,12 +151,12 @@ def subscribed(*, timestamp: str, id: Any, subscription: Subscription, seq: int)
     )
 
 
-def pong(*, timestamp: str, id: Any) -> Frame:  # noqa: A002
+def pong(*, timestamp: str, id: Any) -> Frame:
     """The answer to `ping`."""
     return encode({"type": "pong", "timestamp": timestamp, "id": id})
 
 
-def error(*, timestamp: str, code: str, text: str, fatal: bool = False, id: Any = None) -> Frame:  # noqa: A002
+def error(*, timestamp: str, code: str, text: str, fatal: bool = False, id: Any = None) -> Frame:
     """What went wrong; followed by a close when `fatal`."""
     return encode(
         {

@@ -29,8 +29,9 @@ class Poll(ABC):
         started = time.monotonic()
         answer = self._ask()
         self.cost_seconds = time.monotonic() - started
-        changed, self._last = answer != self._last, answer
-        return changed
+        has_changed = bool(answer != self._last)
+        self._last = answer
+        return has_changed
 
     @abstractmethod
     def _ask(self) -> Any: ...

@@ -44,7 +44,7 @@ class PublishedModel(models.Model):
     def save(
         self,
         *,
-        force_insert: bool | tuple[type[models.Model], ...] = False,
+        force_insert: Any = False,
         force_update: bool = False,
         using: str | None = None,
         update_fields: Iterable[str] | None = None,
@@ -59,7 +59,9 @@ class PublishedModel(models.Model):
                 update_fields=update_fields,
             )
 
-    def delete(self, using: str | None = None, keep_parents: bool = False) -> tuple[int, dict[str, int]]:
+    def delete(
+        self, using: str | None = None, keep_parents: bool = False
+    ) -> tuple[int, dict[str, int]]:
         """Delete the row and publish that, in one transaction; raises WrongDatabase elsewhere."""
         alias = using or router.db_for_write(type(self), instance=self)
         with _stream_transaction(alias):
@@ -75,7 +77,9 @@ def connect(feed: ModelFeed) -> None:
             "or its saves and their events are not one transaction"
         )
 
-    def publish_saved(instance: models.Model, created: bool, raw: bool, using: str, **_: Any) -> None:
+    def publish_saved(
+        instance: models.Model, created: bool, raw: bool, using: str, **_: Any
+    ) -> None:
         # Fixtures are no changes: `resync` publishes what `loaddata` brought.
         if not raw:
             _require_stream_database(using)

@@ -17,7 +17,6 @@ from typing import Protocol, TypeVar
 from django.db import Error as DatabaseError
 
 from realtime import failpoints, log
-from realtime.conf import conf
 from realtime.layer import LayerPublisher, layer_is_shared
 from realtime.log import HistoryExpired, LoggedEvent, Position
 from realtime.log.database import connection, guard_connection
@@ -130,7 +129,8 @@ class Relay(threading.Thread):
         """End the thread and close its connection."""
         self._is_stopping = True
         self.wake()
-        self.join(timeout=5)
+        if self.is_alive():
+            self.join(timeout=5)
         if self._publisher is not None:
             self._publisher.stop()
 
@@ -156,6 +156,11 @@ class Relay(threading.Thread):
     def _start_afresh(self) -> Poll:
         connection().close()
         return choose_poll(has_layer=self._publisher is not None)
+
+    def turn(self) -> None:
+        """Look at the log once, in the caller's thread: `realtime.testing.flush` does."""
+        self.wake()
+        self._turn(choose_poll(has_layer=False))
 
     def _wait(self, poll: Poll) -> None:
         if self._failing_since is not None:
@@ -225,4 +230,3 @@ class Relay(threading.Thread):
         if self._failing_since is None:
             self._failing_since = time.monotonic()
             logger.error("The event log cannot be read, trying again: %s", self.error)
-

@@ -47,7 +47,9 @@ def reread(instance: models.Model, *, using: str, lock: bool = False) -> models.
 @cache
 def _ready_select(model: type[models.Model], using: str, lock: bool) -> ReadySelect:
     # A bare query set: a manager with a filter of its own must not hide the row that was written.
-    queryset = models.QuerySet(model, using=using).filter(pk__in=[_probe(model)])
+    queryset: models.QuerySet[Any] = models.QuerySet(model, using=using).filter(
+        pk__in=[_probe(model)]
+    )
     if lock and connections[using].features.has_select_for_update:
         queryset = queryset.select_for_update(of=("self",))
     compiler = queryset.query.get_compiler(using)
@@ -66,9 +68,9 @@ def _ready_select(model: type[models.Model], using: str, lock: bool) -> ReadySel
 
 def _probe(model: type[models.Model]) -> Any:
     """Any value that the primary key's field accepts: the statement is compiled, not run."""
-    field = model._meta.pk
+    field: models.Field[Any, Any] | None = model._meta.pk
     assert field is not None
-    while field.remote_field is not None:
+    while isinstance(field, models.ForeignKey):
         field = field.target_field
     return {
         "UUIDField": "00000000-0000-0000-0000-000000000000",

@@ -149,7 +149,7 @@ class Session:
         self.subscription = self.subscription.without_feeds(names)
         return [Resubscribe(_id(command), self.subscription, ())]
 
-    def _refuse(self, problem: Problem, *, id: Any) -> list[Effect]:  # noqa: A002
+    def _refuse(self, problem: Problem, *, id: Any) -> list[Effect]:
         self._bad_commands += 1
         if self._bad_commands >= conf().max_bad_commands:
             return [self._fatal("too_many_errors", f"{self._bad_commands} bad commands.")]

@@ -70,7 +70,9 @@ class Subscription:
         """The subscription to one feed."""
         return next((feed for feed in self.feeds if feed.name == name), None)
 
-    def relation(self, name: str, values: Mapping[str, Any], was: Mapping[str, Any] | None) -> Relation:
+    def relation(
+        self, name: str, values: Mapping[str, Any], was: Mapping[str, Any] | None
+    ) -> Relation:
         """How an event of feed `name` concerns this: by its object now, or as it was before."""
         feed = self.get(name)
         if feed is None:
@@ -102,7 +104,7 @@ class Subscription:
         }
 
     def digest(self) -> str:
-        """What a returning client has to present: it changes with feeds, filters, scope, versions."""
+        """What a returning client presents: it changes with feeds, filters, scope, versions."""
         canonical = [
             (
                 feed.name,

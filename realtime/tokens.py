@@ -55,7 +55,7 @@ def find_token(key: str) -> Any:
 
 
 def note_use(token: Any) -> None:
-    """Record that the token was used, once a minute at most; a busy database is no reason to fail."""
+    """Record that the token was used, once a minute at most; never fails for a busy database."""
     moment = timezone.now()
     if token.last_used is not None and moment - token.last_used < LAST_USED_EVERY:
         return

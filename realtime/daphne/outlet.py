@@ -76,16 +76,16 @@ class DaphneOutlet:
 
     # IPushProducer, called by Twisted.
 
-    def pauseProducing(self) -> None:  # noqa: N802
+    def pauseProducing(self) -> None:
         """The buffer is full."""
         self._is_paused = True
 
-    def resumeProducing(self) -> None:  # noqa: N802
+    def resumeProducing(self) -> None:
         """The buffer is empty."""
         if self._is_paused:
             self._is_paused = False
             self._callback()
 
-    def stopProducing(self) -> None:  # noqa: N802
+    def stopProducing(self) -> None:
         """The connection is gone."""
         self.lose()

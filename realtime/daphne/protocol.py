@@ -42,7 +42,7 @@ class RealtimeWebSocketProtocol(WebSocketProtocol):
         if self.may_send:
             self.sendCloseFrame(code=code, reasonUtf8=_truncate(reason), isReply=False)
 
-    def onClose(self, wasClean: bool, code: int, reason: str) -> None:  # noqa: N802, N803
+    def onClose(self, wasClean: bool, code: int, reason: str) -> None:
         """Tell the application, and the outlet that nothing can be written any more."""
         if self._outlet is not None:
             self._outlet.lose()

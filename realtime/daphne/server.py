@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from daphne.server import Server
@@ -23,8 +24,8 @@ class RealtimeServer(Server):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._ports: list[Any] = []
-        self._next_ready_callable = self.ready_callable
-        self.ready_callable = self._make_ready
+        self._next_ready_callable: Callable[[], None] | None = self.ready_callable
+        self.ready_callable: Callable[[], None] = self._make_ready
 
     def _make_ready(self) -> None:
         # Called after the factories are made and before the reactor runs.

@@ -38,7 +38,7 @@ def guard_connection() -> None:
 
 
 def numbers_on_append() -> bool:
-    """Whether events get their number inside the writer's transaction (SQLite: writers are serial)."""
+    """Whether events are numbered in the writer's transaction (SQLite: writers are serial)."""
     return connection().vendor == "sqlite"
 
 

@@ -6,7 +6,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -15,51 +14,75 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='ApiToken',
+            name="ApiToken",
             fields=[
-                ('digest', models.CharField(max_length=128, primary_key=True, serialize=False)),
-                ('token_key', models.CharField(db_index=True, max_length=25)),
-                ('created', models.DateTimeField(auto_now_add=True)),
-                ('expiry', models.DateTimeField(blank=True, null=True)),
-                ('name', models.CharField(blank=True, max_length=100, verbose_name='name')),
-                ('last_used', models.DateTimeField(blank=True, null=True, verbose_name='last used')),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='auth_token_set', to=settings.AUTH_USER_MODEL)),
+                ("digest", models.CharField(max_length=128, primary_key=True, serialize=False)),
+                ("token_key", models.CharField(db_index=True, max_length=25)),
+                ("created", models.DateTimeField(auto_now_add=True)),
+                ("expiry", models.DateTimeField(blank=True, null=True)),
+                ("name", models.CharField(blank=True, max_length=100, verbose_name="name")),
+                (
+                    "last_used",
+                    models.DateTimeField(blank=True, null=True, verbose_name="last used"),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="auth_token_set",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'API token',
-                'swappable': 'KNOX_TOKEN_MODEL',
+                "verbose_name": "API token",
+                "swappable": "KNOX_TOKEN_MODEL",
             },
         ),
         migrations.CreateModel(
-            name='Event',
+            name="Event",
             fields=[
-                ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('seq', models.BigIntegerField(editable=False, null=True, unique=True)),
-                ('feed', models.CharField(max_length=64)),
-                ('key', models.CharField(blank=True, max_length=200)),
-                ('action', models.CharField(max_length=10)),
-                ('live', models.BooleanField()),
-                ('was', models.TextField(null=True)),
-                ('data', models.TextField()),
-                ('created_at', models.DateTimeField()),
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("seq", models.BigIntegerField(editable=False, null=True, unique=True)),
+                ("feed", models.CharField(max_length=64)),
+                ("key", models.CharField(blank=True, max_length=200)),
+                ("action", models.CharField(max_length=10)),
+                ("live", models.BooleanField()),
+                ("was", models.TextField(null=True)),
+                ("data", models.TextField()),
+                ("created_at", models.DateTimeField()),
             ],
             options={
-                'permissions': (('view_system_log', 'Can view the system log feed'),),
-                'default_permissions': ('view',),
-                'indexes': [models.Index(fields=['feed', 'key', 'id'], name='realtime_event_by_key'), models.Index(condition=models.Q(('seq', None)), fields=['id'], name='realtime_event_unnumbered')],
+                "permissions": (("view_system_log", "Can view the system log feed"),),
+                "default_permissions": ("view",),
+                "indexes": [
+                    models.Index(fields=["feed", "key", "id"], name="realtime_event_by_key"),
+                    models.Index(
+                        condition=models.Q(("seq", None)),
+                        fields=["id"],
+                        name="realtime_event_unnumbered",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Stream',
+            name="Stream",
             fields=[
-                ('id', models.PositiveSmallIntegerField(default=1, primary_key=True, serialize=False)),
-                ('identity', models.CharField(max_length=32)),
-                ('head', models.BigIntegerField(default=0)),
-                ('floor', models.BigIntegerField(default=1)),
+                (
+                    "id",
+                    models.PositiveSmallIntegerField(default=1, primary_key=True, serialize=False),
+                ),
+                ("identity", models.CharField(max_length=32)),
+                ("head", models.BigIntegerField(default=0)),
+                ("floor", models.BigIntegerField(default=1)),
             ],
             options={
-                'default_permissions': (),
-                'constraints': [models.CheckConstraint(condition=models.Q(('id', 1)), name='realtime_stream_is_one_row')],
+                "default_permissions": (),
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("id", 1)), name="realtime_stream_is_one_row"
+                    )
+                ],
             },
         ),
     ]

@@ -7,7 +7,7 @@ from daphne.management.commands.runserver import Command as DaphneCommand
 from realtime.daphne.server import RealtimeServer
 
 
-class Command(DaphneCommand):
+class Command(DaphneCommand):  # type: ignore[misc] # Daphne ships no types
     """Daphne's `runserver` with our server."""
 
     server_cls = RealtimeServer
