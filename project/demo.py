@@ -86,7 +86,7 @@ def main() -> int:
         return 1
     except Stopped:
         print("demo: stopped.")
-        return 0
+    return 0
 
 
 def port_from(text: str) -> int:
@@ -130,7 +130,19 @@ def prepare() -> str:
     except Error as error:
         reason = str(error).strip().splitlines()[0]
         raise DemoError(f"the database cannot be used: {reason}") from None
+    refuse_real_rows()
     return issue_token(demo_user(host=HOST, debug=settings.DEBUG))
+
+
+def refuse_real_rows() -> None:
+    """Raise DemoError where a real book is: neither demo/demo nor simulated rows belong there."""
+    from trading.selectors import count_rows_that_are_not_simulated
+
+    if any(count_rows_that_are_not_simulated()):
+        raise DemoError(
+            "this database holds positions or equity readings that are not simulated. "
+            "Choose another: DATABASE_URL=sqlite:///demo.sqlite3 make demo"
+        )
 
 
 def demo_user(*, host: str, debug: bool) -> User:
@@ -236,7 +248,7 @@ def welcome(port: int, token: str) -> str:
   Page      http://{HOST}:{port}/        Admin  http://{HOST}:{port}/admin/
   Login     {DEMO_NAME} / {DEMO_PASSWORD}
   Token     {token}
-  Stream    STREAM_TOKEN={token} {python} -m realtime.client ws://{HOST}:{port}/ws
+  Stream    REALTIME_TOKEN={token} {python} -m realtime.client ws://{HOST}:{port}/ws
 
   The last line, pasted into another terminal, shows the stream. Ctrl-C stops everything.
 """

@@ -21,6 +21,9 @@ LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 DATABASE_SCHEMES = ("sqlite://", "postgres://", "postgresql://")
 REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
 
+# Read by the client in the terminal, which may share its environment with a command.
+CLIENT_VARIABLES = frozenset({"REALTIME_TOKEN"})
+
 HOW_TO_MAKE_A_SECRET = (
     "Make one with: python -c 'import secrets; print(secrets.token_urlsafe(50))' "
     "and start with SECRET_KEY=… in the environment."
@@ -107,7 +110,7 @@ def _given(environ: Mapping[str, str], group: type[SettingsGroup]) -> dict[str, 
     given = {}
     for name, value in environ.items():
         is_ours = name in names or (bool(group.prefix) and name.startswith(f"{group.prefix}_"))
-        if not is_ours:
+        if not is_ours or name in CLIENT_VARIABLES:
             continue
         is_text = name in names and isinstance(names[name].default, str | tuple)
         if value.strip() or not is_text:
