@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,62 +17,7 @@ import pytest
 from django.contrib.auth.models import User
 
 from project import demo
-
-ROOT = Path(__file__).resolve().parents[2]
-DEADLINE_SECONDS = 60.0
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-class Demo:
-    """A running demo with a database of its own; its output is read as it comes."""
-
-    def __init__(self, folder: Path, port: int) -> None:
-        self.log = folder / "demo.log"
-        self.port = port
-        environ = {name: value for name, value in os.environ.items() if name != "REDIS_URL"}
-        environ |= {"DATABASE_URL": f"sqlite:///{folder}/db.sqlite3", "PORT": str(port)}
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "project.demo"],
-                cwd=ROOT,
-                env=environ,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-
-    @property
-    def output(self) -> str:
-        return self.log.read_text(encoding="utf-8")
-
-    def wait_for_output(self, pattern: str) -> re.Match[str]:
-        deadline = time.monotonic() + DEADLINE_SECONDS
-        while time.monotonic() < deadline:
-            if found := re.search(pattern, self.output):
-                return found
-            if self.process.poll() is not None:
-                break
-            time.sleep(0.05)
-        raise AssertionError(f"no {pattern!r} in:\n{self.output}")
-
-    def children(self) -> dict[str, int]:
-        """The demo's processes by their last arguments."""
-        ids = subprocess.run(
-            ["ps", "-o", "pid=,args=", "--ppid", str(self.process.pid)],
-            capture_output=True,
-            text=True,
-            check=False,
-        ).stdout
-        return {line.split(maxsplit=1)[1]: int(line.split()[0]) for line in ids.splitlines()}
-
-    def child(self, word: str) -> int:
-        return next(pid for arguments, pid in self.children().items() if word in arguments)
+from tests.project.running import DEADLINE_SECONDS, ROOT, Demo, free_port
 
 
 @pytest.fixture
