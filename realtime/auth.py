@@ -1,4 +1,4 @@
-"""Who opens a connection: credentials in the order of the protocol, checked in threads of our own."""
+"""Who opens a connection: credentials in the protocol's order, checked in our own threads."""
 
 from __future__ import annotations
 

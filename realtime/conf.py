@@ -1,4 +1,4 @@
-"""Typed settings: read from Django's settings, checked at start-up; the source of docs/settings.md."""
+"""Typed settings: read from Django's, checked at start-up; the source of docs/settings.md."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One connection's way out: what waits for it is bounded, and a snapshot takes the place of more."""
+"""One connection's way out: what waits is bounded, and a snapshot takes the place of more."""
 
 from __future__ import annotations
 
