@@ -2,33 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
-from realtime.delivery import Delivery
 from realtime.live_state import LiveState, Snapshot
+from realtime.members import Member
 from realtime.recent import EncodedEvent, frames_for
 from realtime.subscriptions import Subscription
-
-
-class Member:
-    """One connection as the hub knows it."""
-
-    __slots__ = ("connection_id", "delivery", "slot", "subscription", "user_key")
-
-    def __init__(
-        self,
-        *,
-        connection_id: str,
-        user_key: str,
-        delivery: Delivery,
-        subscription: Subscription,
-    ) -> None:
-        self.connection_id = connection_id
-        self.user_key = user_key
-        self.delivery = delivery
-        self.subscription = subscription
-        # The turn of the heartbeat at which it is served.
-        self.slot = 0
 
 
 class Audience:
@@ -43,9 +22,9 @@ class Audience:
         """Give every member what the subscription matches, in one write each."""
         frames = frames_for(self.subscription, events)
         if frames:
-            # A full outlet may close a connection, which then leaves the set.
+            # A failing outlet may close a connection, which then leaves the set.
             for member in tuple(self.members):
-                member.delivery.push(frames)
+                member.send(frames)
 
     def snapshot(self, state: LiveState, *, stream: str, seq: int) -> Snapshot:
         """The state as of `seq`, made once for each `seq`."""
@@ -55,6 +34,31 @@ class Audience:
             self._snapshot = made
         return made
 
-    def forget_snapshot(self) -> None:
-        """Free what is out of date."""
-        self._snapshot = None
+
+class Audiences:
+    """Every audience, by its subscription."""
+
+    def __init__(self) -> None:
+        self._by_subscription: dict[Subscription, Audience] = {}
+
+    def __iter__(self) -> Iterator[Audience]:
+        return iter(tuple(self._by_subscription.values()))
+
+    def enter(self, member: Member) -> None:
+        """Put `member` where its subscription belongs."""
+        audience = self._by_subscription.get(member.subscription)
+        if audience is None:
+            audience = self._by_subscription[member.subscription] = Audience(member.subscription)
+        audience.members.add(member)
+
+    def exit(self, member: Member) -> None:
+        """Take `member` out; an empty audience goes."""
+        audience = self._by_subscription.get(member.subscription)
+        if audience is not None:
+            audience.members.discard(member)
+            if not audience.members:
+                del self._by_subscription[member.subscription]
+
+    def of(self, member: Member) -> Audience:
+        """The audience of `member`; one of its own when it is in none."""
+        return self._by_subscription.get(member.subscription) or Audience(member.subscription)

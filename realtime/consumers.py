@@ -10,17 +10,18 @@ from dataclasses import replace
 from typing import Any
 
 from realtime import messages
-from realtime.audiences import Member
 from realtime.auth import Refused, authenticate, read_credentials
 from realtime.conf import conf
 from realtime.delivery import Delivery
 from realtime.frames import Frame
 from realtime.grants import Grants
-from realtime.hub import Hub, running_hub, timestamp
+from realtime.hub import Hub, running_hub
+from realtime.members import Member
 from realtime.outlets import OUTLET_EXTENSION, AsgiOutlet, Outlet, Send
 from realtime.parameters import Problem, Request, choose_subscription, parse_query
 from realtime.resuming import Missed, Start
 from realtime.session import Close, Effect, Reply, Resubscribe, SendSnapshot, Session
+from realtime.timestamps import timestamp
 
 logger = logging.getLogger(__name__)
 
@@ -168,7 +169,7 @@ def perform(effect: Effect, *, hub: Hub, member: Member) -> None:
         case Reply(frame):
             member.delivery.reply(frame)
         case SendSnapshot(id=id_):
-            member.delivery.snapshot(replace(hub.snapshot(member, dropped={}), id=id_))
+            member.snapshot(replace(hub.snapshot(member), id=id_))
         case Resubscribe(id=id_, subscription=subscription, changed=changed):
             hub.resubscribe(member, subscription)
             answer = messages.subscribed(
@@ -176,9 +177,9 @@ def perform(effect: Effect, *, hub: Hub, member: Member) -> None:
             )
             member.delivery.reply(answer)
             if changed:
-                member.delivery.snapshot(hub.snapshot(member, names=changed, dropped={}))
+                member.snapshot(hub.snapshot(member, names=changed))
         case Close(code=code, reason=reason, last=last):
-            member.delivery.close(code, reason, last=last)
+            member.close(code, reason, last=last)
 
 
 def _limit_reached(hub: Hub, grants: Grants) -> Problem | None:

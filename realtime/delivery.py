@@ -133,10 +133,11 @@ class Delivery:
         """Send a snapshot, as the socket takes it."""
         self._queue(_Parts(snapshot, self._timestamp))
 
-    def resync(self) -> None:
+    def resync(self, *, also_dropped: Iterable[Frame] = ()) -> None:
         """Drop the backlog: a snapshot takes its place when the socket drains."""
         if self._is_closed:
             return
+        self._count_dropped(also_dropped)
         waiting = [item for item in self._pending if isinstance(item, Frame)]
         for item in self._pending:
             if isinstance(item, _Replay):

@@ -15,13 +15,22 @@ _SHORTEST_64_BIT = 65536
 class Frame:
     """One message, ready to be written; `text` is its JSON, `wire` the WebSocket frame."""
 
-    __slots__ = ("seq", "size", "tail_feed", "wire")
+    __slots__ = ("key", "seq", "size", "tail_feed", "wire")
 
-    def __init__(self, text: bytes, *, seq: int = 0, tail_feed: str | None = None) -> None:
+    def __init__(
+        self,
+        text: bytes,
+        *,
+        seq: int = 0,
+        key: tuple[str, str] | None = None,
+        tail_feed: str | None = None,
+    ) -> None:
         self.wire = _header(len(text)) + text
         self.size = len(self.wire)
         # The event's number; 0 for a message that is no event.
         self.seq = seq
+        # What the event is about, by feed and key: a newer event of the same key replaces it.
+        self.key = key
         # The feed without keys that the event belongs to: only such events can be lost.
         self.tail_feed = tail_feed
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection
 
-from realtime.audiences import Member
 from realtime.conf import conf
+from realtime.members import Member
 
 SLOTS = 10
 

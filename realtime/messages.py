@@ -82,7 +82,7 @@ def event(logged: LoggedEvent, *, tail_feed: str | None) -> Frame:
         }
     )
     text = b"".join((head[:-1], b',"data":', logged.data.encode(), b"}"))
-    return Frame(text, seq=logged.seq, tail_feed=tail_feed)
+    return Frame(text, seq=logged.seq, key=_key(logged), tail_feed=tail_feed)
 
 
 def left(logged: LoggedEvent, *, key_field: str) -> Frame:
@@ -99,6 +99,7 @@ def left(logged: LoggedEvent, *, key_field: str) -> Frame:
             }
         ),
         seq=logged.seq,
+        key=_key(logged),
     )
 
 
@@ -186,6 +187,10 @@ def feed_body(objects: Mapping[str, Sequence[bytes]]) -> bytes:
     return b"{%b}" % b",".join(
         b'"%b":[%b]' % (name.encode(), b",".join(items)) for name, items in objects.items()
     )
+
+
+def _key(logged: LoggedEvent) -> tuple[str, str] | None:
+    return (logged.feed, logged.key) if logged.key else None
 
 
 def _number(value: float) -> float | int:

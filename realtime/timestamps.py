@@ -11,6 +11,11 @@ def isoformat(moment: datetime) -> str:
     return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03d}Z"
 
 
+def timestamp() -> str:
+    """The present moment, as the wire writes it."""
+    return isoformat(now())
+
+
 def now() -> datetime:
     """The present moment, aware, in UTC."""
     return datetime.now(UTC)

@@ -1,0 +1,96 @@
+"""One connection as the hub knows it: its subscription, its pace and its delivery."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+from realtime import messages
+from realtime.delivery import Delivery
+from realtime.frames import Frame
+from realtime.live_state import Snapshot
+from realtime.pacing import Pace, newest_of_each_key
+from realtime.subscriptions import Subscription
+
+
+class Member:
+    """A connection: events come in by the audience, and leave by the delivery."""
+
+    __slots__ = ("_pace", "connection_id", "delivery", "slot", "subscription", "user_key")
+
+    def __init__(
+        self,
+        *,
+        connection_id: str,
+        user_key: str,
+        delivery: Delivery,
+        subscription: Subscription,
+    ) -> None:
+        self.connection_id = connection_id
+        self.user_key = user_key
+        self.delivery = delivery
+        self.subscription = subscription
+        # The turn of the heartbeat at which it is served.
+        self.slot = 0
+        self._pace = self._make_pace()
+
+    def send(self, frames: Sequence[Frame]) -> None:
+        """Send events, at the pace that the client asked for."""
+        if self._pace is None:
+            self.delivery.push(frames)
+        else:
+            self._pace.push(frames)
+
+    def replay(self, frames: Iterable[Frame]) -> None:
+        """Send what a returning client missed."""
+        self.delivery.replay(frames if self._pace is None else newest_of_each_key(frames))
+
+    def snapshot(self, snapshot: Snapshot) -> None:
+        """Send a snapshot, after what is held."""
+        self.flush()
+        self.delivery.snapshot(snapshot)
+
+    def subscribe(self, subscription: Subscription) -> None:
+        """Change the subscription: what is held goes out first, at the old pace."""
+        self.flush()
+        self.subscription = subscription
+        self._pace = self._make_pace()
+
+    def flush(self) -> None:
+        """Send what is held."""
+        if self._pace is not None:
+            self._pace.flush()
+
+    def resync(self) -> None:
+        """Drop everything that waits: a snapshot takes its place."""
+        held = self._pace.drop() if self._pace is not None else []
+        self.delivery.resync(also_dropped=held)
+
+    def beat(self, frame: Frame, *, timestamp: Callable[[], str]) -> None:
+        """Send the heartbeat `frame`; one of its own when events are held below its number."""
+        first_held = self._pace.first_held if self._pace is not None else 0
+        if first_held:
+            frame = messages.heartbeat(timestamp=timestamp(), seq=first_held - 1)
+        self.delivery.beat(frame)
+
+    def close(self, code: int, reason: str, *, last: Frame | None = None) -> None:
+        """Send `last` and close."""
+        self.stop()
+        self.delivery.close(code, reason, last=last)
+
+    def stop(self) -> None:
+        """Hold nothing any more: the connection is gone."""
+        if self._pace is not None:
+            self._pace.drop()
+
+    def _make_pace(self) -> Pace | None:
+        rate = self.subscription.max_rate
+        if rate is None:
+            return None
+        return Pace(
+            rate,
+            flush=self.delivery.push,
+            clock=time.monotonic,
+            call_later=asyncio.get_running_loop().call_later,
+        )
