@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.conf import settings
@@ -11,6 +11,7 @@ from django.db.models import Model
 
 from realtime.conf import conf
 from realtime.feeds import feeds, model_feeds
+from realtime.published import PublishedModel, PublishedQuerySet
 
 
 def check_settings(app_configs: Sequence[Any] | None, **_: Any) -> list[CheckMessage]:
@@ -48,14 +49,28 @@ def _check_models() -> list[CheckMessage]:
     return [message for feed in model_feeds() for message in _check_model(feed.model)]
 
 
-def _check_model(model: type[Model]) -> list[CheckMessage]:
-    if model._meta.base_manager_name == "objects":
-        return []
-    return [
-        Error(
-            f"{model._meta.label} does not publish what relations change in it.",
-            hint="Let its Meta inherit: `class Meta(PublishedModel.Meta)`.",
+def _check_model(model: type[Model]) -> Iterator[CheckMessage]:
+    label = model._meta.label
+    if not issubclass(model, PublishedModel):
+        yield Error(
+            f"{label} has a feed, but its saves and their events are not one transaction.",
+            hint="Let it inherit realtime.published.PublishedModel.",
             obj=model,
             id="realtime.E003",
         )
-    ]
+        return
+    if not isinstance(model._base_manager.get_queryset(), PublishedQuerySet):
+        yield Error(
+            f"{label} does not publish what relations change in it (SET_NULL, related.add()).",
+            hint="Let its Meta inherit: `class Meta(PublishedModel.Meta)`.",
+            obj=model,
+            id="realtime.E004",
+        )
+    for manager in model._meta.managers:
+        if not isinstance(manager.get_queryset(), PublishedQuerySet):
+            yield Error(
+                f"{label}.{manager.name} does not publish its bulk writes.",
+                hint="Let the manager's query set inherit PublishedQuerySet.",
+                obj=model,
+                id="realtime.E005",
+            )

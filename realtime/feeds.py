@@ -108,7 +108,7 @@ def register(feed_class: FeedClass) -> FeedClass:
     feed = feed_class()
     _feeds[feed.name] = feed
     if isinstance(feed, ModelFeed):
-        from realtime.published import connect
+        from realtime.receivers import connect
 
         connect(feed)
     return feed_class

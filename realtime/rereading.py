@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -39,9 +39,18 @@ class ReadySelect:
         return self.model.from_db(using, self.columns, values)
 
 
-def reread(instance: models.Model, *, using: str, lock: bool = False) -> models.Model | None:
-    """The row of `instance` as a fresh instance, None when it is gone; `lock` keeps it so."""
-    return _ready_select(type(instance), using, lock).fetch(instance.pk, using=using)
+def reread(
+    model: type[models.Model], pk: Any, *, using: str, lock: bool = False
+) -> models.Model | None:
+    """The row with this primary key as a fresh instance, None without one; `lock` keeps it so."""
+    return _ready_select(model, using, lock).fetch(pk, using=using)
+
+
+def reread_many(model: type[models.Model], pks: Sequence[Any], *, using: str) -> list[models.Model]:
+    """The rows with these primary keys, in their order; those that are gone are left out."""
+    rows: models.QuerySet[Any] = models.QuerySet(model, using=using)
+    found = rows.in_bulk(pks)
+    return [found[pk] for pk in pks if pk in found]
 
 
 @cache
