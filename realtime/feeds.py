@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import orjson
 from django.core.exceptions import ImproperlyConfigured
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 
 from realtime.log import Action, Entry
 
@@ -87,6 +87,13 @@ class ModelFeed(Feed):
     def is_live(self, instance: Any) -> bool:
         """Whether snapshots hold this object."""
         return True
+
+    def current_rows(self) -> QuerySet[Any]:
+        """The rows that hold the present state of a key each, for `resync`; by default all.
+
+        Where several rows share a key, the newest of each.
+        """
+        return QuerySet(self.model)
 
     def data(self, instance: Model) -> Mapping[str, Any]:
         """The message data of `instance`."""

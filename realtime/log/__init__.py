@@ -2,19 +2,23 @@
 
 from realtime.log.appending import append
 from realtime.log.numbering import has_unnumbered, number
-from realtime.log.reading import position, read, state
+from realtime.log.reading import newest, newest_id, newest_live, position, read, state
 from realtime.log.retention import new_stream, prune
-from realtime.log.values import Action, Entry, HistoryExpired, LoggedEvent, Position
+from realtime.log.values import Action, Entry, HistoryExpired, LoggedEvent, Newest, Position
 
 __all__ = (
     "Action",
     "Entry",
     "HistoryExpired",
     "LoggedEvent",
+    "Newest",
     "Position",
     "append",
     "has_unnumbered",
     "new_stream",
+    "newest",
+    "newest_id",
+    "newest_live",
     "number",
     "position",
     "prune",

@@ -12,7 +12,7 @@ from realtime.log.database import (
     to_events,
 )
 from realtime.log.retention import create_stream
-from realtime.log.values import TAIL_EVENTS, HistoryExpired, LoggedEvent, Position
+from realtime.log.values import TAIL_EVENTS, HistoryExpired, LoggedEvent, Newest, Position
 
 POSITION = f"SELECT identity, head, floor FROM {STREAM_TABLE}"
 
@@ -39,6 +39,36 @@ def read(after: int, limit: int) -> list[LoggedEvent]:
     if events and (events[0].seq != after + 1 or events[-1].seq != after + len(events)):
         raise HistoryExpired(f"the log no longer holds every event after {after}")
     return events
+
+
+def newest(feed: str, keys: Sequence[str]) -> dict[str, Newest]:
+    """The newest event of each of `keys`, numbered or not; keys without one are left out."""
+    if not keys:
+        return {}
+    marks = ", ".join(["%s"] * len(keys))
+    rows = fetch(
+        f"SELECT key, id, live, data FROM {EVENT_TABLE} WHERE id IN (SELECT max(id) "
+        f"FROM {EVENT_TABLE} WHERE feed = %s AND key IN ({marks}) GROUP BY key)",
+        (feed, *keys),
+    )
+    return {key: Newest(key, id_, bool(live), data) for key, id_, live, data in rows}
+
+
+def newest_live(feed: str, *, up_to_id: int) -> list[Newest]:
+    """The newest event of each live key of `feed`, where it is no newer than `up_to_id`."""
+    rows = fetch(
+        f"SELECT key, id, live, data FROM {EVENT_TABLE} WHERE live AND id <= %s AND id IN "
+        f"(SELECT max(id) FROM {EVENT_TABLE} WHERE feed = %s AND key <> '' GROUP BY key)",
+        (up_to_id, feed),
+    )
+    return [Newest(key, id_, bool(live), data) for key, id_, live, data in rows]
+
+
+def newest_id() -> int:
+    """The id of the newest event that is visible; 0 without one."""
+    rows = fetch(f"SELECT coalesce(max(id), 0) FROM {EVENT_TABLE}")
+    id_: int = rows[0][0]
+    return id_
 
 
 def state(*, keyless_feeds: Sequence[str]) -> tuple[Position, list[LoggedEvent]]:

@@ -66,5 +66,14 @@ class Position(NamedTuple):
     floor: int
 
 
+class Newest(NamedTuple):
+    """The newest event of one key; `data` is JSON text."""
+
+    key: str
+    id: int
+    live: bool
+    data: str
+
+
 class HistoryExpired(Exception):
     """The events asked for are no longer in the log."""
