@@ -1,0 +1,50 @@
+"""Admin of the layer: events to read, tokens to name and revoke."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from realtime.models import ApiToken, Event
+
+
+@admin.register(Event)
+class EventAdmin(admin.ModelAdmin[Event]):
+    """The log as it is: events are read, never changed."""
+
+    list_display = ("seq", "feed", "key", "action", "live", "created_at")
+    list_filter = ("feed", "action")
+    search_fields = ("key",)
+    ordering = ("-id",)
+    # A million rows are not counted to show a hundred.
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Events come from changes."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Events are what happened."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """The history is pruned by its settings, without holes."""
+        return False
+
+
+@admin.register(ApiToken)
+class ApiTokenAdmin(admin.ModelAdmin[ApiToken]):
+    """Tokens: named and revoked here, issued by `create_token` or `POST /api/token/`."""
+
+    list_display = ("token_key", "user", "name", "created", "expiry", "last_used")
+    list_select_related = ("user",)
+    search_fields = ("name", "user__username", "token_key")
+    # Only a digest is stored, and nobody needs to see that.
+    fields = ("token_key", "user", "name", "created", "expiry", "last_used")
+    readonly_fields = ("token_key", "user", "created", "last_used")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """A key is shown once, by what made it: a form could not."""
+        return False
