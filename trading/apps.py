@@ -13,7 +13,9 @@ class TradingConfig(AppConfig):
     def ready(self) -> None:
         """Connect the rules that keep history as it was written, and the reading of settings."""
         from trading import conf
-        from trading.models import history
+        from trading.models import EquitySnapshot, RiskChange
+        from trading.models.history import keep_history
 
         conf.connect()
-        history.connect()
+        keep_history(EquitySnapshot)
+        keep_history(RiskChange)

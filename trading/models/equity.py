@@ -8,6 +8,7 @@ from django.db.models import Q
 from realtime.published import PublishedModel
 from trading.models.accounts import Account
 from trading.models.columns import amount
+from trading.models.history import PublishedHistoryManager
 
 
 class EquitySnapshot(PublishedModel):
@@ -27,6 +28,8 @@ class EquitySnapshot(PublishedModel):
     simulated = models.BooleanField("simulated", default=False)
     recorded_at = models.DateTimeField("recorded at", help_text="Market time.")
     created_at = models.DateTimeField("created at", auto_now_add=True, help_text="Wall clock.")
+
+    objects = PublishedHistoryManager()
 
     class Meta(PublishedModel.Meta):
         ordering = ("-id",)

@@ -2,24 +2,54 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn, TypeVar
 
 from django.db import models
 from django.db.models.signals import pre_delete, pre_save
 
+from realtime.published import PublishedManager, PublishedQuerySet
 from trading.errors import HistoryIsFinal
-from trading.models.equity import EquitySnapshot
-from trading.models.risk import RiskChange
 
-HISTORY: tuple[type[models.Model], ...] = (EquitySnapshot, RiskChange)
+Row = TypeVar("Row", bound=models.Model)
 
 
-def connect() -> None:
-    """Refuse the changing and deleting of single history rows, however it is asked for."""
-    for model in HISTORY:
-        label = f"trading.history.{model.__name__}"
-        pre_save.connect(_refuse_change, sender=model, dispatch_uid=f"{label}.saved")
-        pre_delete.connect(_refuse_removal, sender=model, dispatch_uid=f"{label}.deleted")
+class WithoutUpdate:
+    """Part of a query set whose rows stay; `bulk_update` and the async variants come here too."""
+
+    model: type[models.Model]
+
+    def update(self, **kwargs: Any) -> NoReturn:
+        """Refuse."""
+        raise HistoryIsFinal(model=self.model.__name__)
+
+    update.alters_data = True  # type: ignore[attr-defined]
+
+
+class HistoryQuerySet(WithoutUpdate, models.QuerySet[Row]):
+    """Rows that are added and stay."""
+
+
+class PublishedHistoryQuerySet(WithoutUpdate, PublishedQuerySet[Row]):
+    """Rows that are added and stay; adding them is published."""
+
+
+class PublishedHistoryManager(PublishedManager[Row]):
+    """The manager of published history."""
+
+    def get_queryset(self) -> PublishedHistoryQuerySet[Row]:
+        """A query set that cannot update."""
+        return PublishedHistoryQuerySet(
+            self.model,
+            using=self._db,
+            hints=self._hints,  # type: ignore[attr-defined]
+        )
+
+
+def keep_history(model: type[models.Model]) -> None:
+    """Refuse the changing and deleting of single rows of `model`, however it is asked for."""
+    label = f"trading.history.{model.__name__}"
+    pre_save.connect(_refuse_change, sender=model, dispatch_uid=f"{label}.saved")
+    pre_delete.connect(_refuse_removal, sender=model, dispatch_uid=f"{label}.deleted")
 
 
 def _refuse_change(sender: type[models.Model], instance: models.Model, raw: bool, **_: Any) -> None:

@@ -10,6 +10,7 @@ from realtime.published import PublishedModel
 from trading import risk
 from trading.models.accounts import Account
 from trading.models.columns import amount, unknown_amount
+from trading.models.history import HistoryQuerySet
 
 
 class RiskState(models.TextChoices):
@@ -92,6 +93,8 @@ class RiskChange(models.Model):
     daily_loss_limit = amount("daily loss limit")
     recorded_at = models.DateTimeField("recorded at", help_text="Market time.")
     created_at = models.DateTimeField("created at", auto_now_add=True, help_text="Wall clock.")
+
+    objects = HistoryQuerySet.as_manager()
 
     class Meta:
         ordering = ("-id",)

@@ -1,0 +1,1 @@
+"""Tests of trading/: arithmetic, risk, services, feeds, REST, admin, simulation."""

@@ -1,0 +1,1 @@
+"""Tests of trading/services/: every write, what it refuses, and what it publishes."""
