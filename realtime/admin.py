@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.http import HttpRequest
 
 from realtime.models import ApiToken, Event
 
+if TYPE_CHECKING:
+    AnyEventAdmin = admin.ModelAdmin[Event]
+    AnyTokenAdmin = admin.ModelAdmin[ApiToken]
+else:
+    # Django's own class takes no type arguments.
+    AnyEventAdmin = AnyTokenAdmin = admin.ModelAdmin
+
 
 @admin.register(Event)
-class EventAdmin(admin.ModelAdmin[Event]):
+class EventAdmin(AnyEventAdmin):
     """The log as it is: events are read, never changed."""
 
     list_display = ("seq", "feed", "key", "action", "live", "created_at")
@@ -35,7 +42,7 @@ class EventAdmin(admin.ModelAdmin[Event]):
 
 
 @admin.register(ApiToken)
-class ApiTokenAdmin(admin.ModelAdmin[ApiToken]):
+class ApiTokenAdmin(AnyTokenAdmin):
     """Tokens: named and revoked here, issued by `create_token` or `POST /api/token/`."""
 
     list_display = ("token_key", "user", "name", "created", "expiry", "last_used")
