@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import secrets
 import time
@@ -10,7 +11,8 @@ from dataclasses import replace
 from typing import Any
 
 from realtime import messages
-from realtime.auth import Refused, authenticate, read_credentials
+from realtime.access import present_grants
+from realtime.auth import Refused, authenticate, in_thread, read_credentials
 from realtime.conf import conf
 from realtime.delivery import Delivery
 from realtime.frames import Frame
@@ -104,7 +106,7 @@ class Connection:
         missed = Missed()
         if request.resume is not None:
             missed = await hub.find_missed(request.resume, subscription)
-        member = self._make_member(hub, outlet, grants, session)
+        member = self._make_member(hub, outlet, session)
         try:
             hub.join(
                 member,
@@ -118,7 +120,7 @@ class Connection:
         finally:
             hub.leave(member)
 
-    def _make_member(self, hub: Hub, outlet: Outlet, grants: Grants, session: Session) -> Member:
+    def _make_member(self, hub: Hub, outlet: Outlet, session: Session) -> Member:
         delivery = Delivery(
             outlet,
             budget_bytes=conf().budget_bytes,
@@ -128,10 +130,12 @@ class Connection:
         )
         member = Member(
             connection_id=self._id,
-            user_key=grants.user_key,
+            user_key=session.grants.user_key,
             delivery=delivery,
             subscription=session.subscription,
+            on_access_changed=lambda: second_look.begin(),
         )
+        second_look = SecondLook(hub, member, session)
         return member
 
     def _greeting(self, start: Start, grants: Grants, session: Session) -> Frame:
@@ -161,6 +165,38 @@ class Connection:
             for effect in effects:
                 perform(effect, hub=hub, member=member)
                 is_open = is_open and not isinstance(effect, Close)
+
+
+class SecondLook:
+    """Looks again at what a connected user may see, when told that it has changed."""
+
+    def __init__(self, hub: Hub, member: Member, session: Session) -> None:
+        self._hub = hub
+        self._member = member
+        self._session = session
+        self._task: asyncio.Task[None] | None = None
+        self._is_outdated = False
+
+    def begin(self) -> None:
+        """Look once more; what changes while it looks is looked at afterwards."""
+        self._is_outdated = True
+        if self._task is None and self._session.grants.user_pk is not None:
+            self._task = asyncio.get_running_loop().create_task(self._look())
+
+    async def _look(self) -> None:
+        user_pk = self._session.grants.user_pk
+        try:
+            while self._is_outdated:
+                self._is_outdated = False
+                found = await in_thread(lambda: present_grants(user_pk))
+                if isinstance(found, Refused):
+                    effects = self._session.refuse(found.code, found.text)
+                else:
+                    effects = self._session.regrant(found)
+                for effect in effects:
+                    perform(effect, hub=self._hub, member=self._member)
+        finally:
+            self._task = None
 
 
 def perform(effect: Effect, *, hub: Hub, member: Member) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from realtime.conf import conf
 from realtime.feeds import Feed, feeds
@@ -21,6 +21,8 @@ class Grants:
 
     user_name: str
     user_key: str
+    # None for a client without credentials.
+    user_pk: Any
     scopes: Mapping[str, FieldValues]
     expires_at: datetime | None = field(default=None)
 
@@ -37,10 +39,16 @@ def grants_of(user: AbstractBaseUser, *, expires_at: datetime | None = None) -> 
     """What `user` may see by its model permissions; queries the database."""
     return Grants(
         user_name=user.get_username(),
-        user_key=f"user:{user.pk}",
+        user_key=user_key(user.pk),
+        user_pk=user.pk,
         scopes={name: _scope(feed, user) for name, feed in feeds().items() if may(user, feed)},
         expires_at=expires_at,
     )
+
+
+def user_key(pk: Any) -> str:
+    """What identifies a user among connections."""
+    return f"user:{pk}"
 
 
 def anonymous_grants(user: AnonymousUser) -> Grants:
@@ -49,6 +57,7 @@ def anonymous_grants(user: AnonymousUser) -> Grants:
     return Grants(
         user_name="anonymous",
         user_key="anonymous",
+        user_pk=None,
         scopes={name: _scope(feeds()[name], user) for name in chosen if name in feeds()},
     )
 

@@ -7,11 +7,13 @@ calls and which return when the loop has done the work.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from realtime import messages, relay
 from realtime.audiences import Audiences
@@ -20,7 +22,7 @@ from realtime.conf import conf
 from realtime.feeds import feeds
 from realtime.frames import Frame
 from realtime.heartbeats import Heartbeats
-from realtime.layer import LayerReceiver, layer_is_shared
+from realtime.layer import BATCH_MESSAGE, LayerReceiver, decode_batch, layer_is_shared
 from realtime.live_state import LiveState, Snapshot
 from realtime.log import LoggedEvent, Position
 from realtime.members import Member
@@ -37,6 +39,8 @@ SHORTEST_RECONNECT_SECONDS = 0.5
 LONGEST_RECONNECT_SECONDS = 5.0
 # So many batches in a row that the layer should have brought, and it is deaf.
 UNHEARD_BATCHES = 3
+# The layer's message that some users' access has changed.
+ACCESS_MESSAGE = "realtime.access"
 
 
 class Hub:
@@ -57,7 +61,7 @@ class Hub:
         self._unheard_batches = 0
         self._bridge = LoopBridge(self.loop, on_error=self._start_afresh)
         self._heartbeats = Heartbeats(self._beat)
-        self._layer = LayerReceiver(self.hear) if layer_is_shared() else None
+        self._layer = LayerReceiver(self._receive) if layer_is_shared() else None
         self._relay = relay.attach(self)
         self._missed = MissedEvents(
             relay=self._relay, recent=self._recent, position=lambda: self.position
@@ -183,6 +187,12 @@ class Hub:
         while self._members and self.loop.time() < deadline:
             await asyncio.sleep(0.02)
 
+    def access_changed(self, user_keys: Collection[str]) -> None:
+        """Let the connections of these users look again at what they may see; in any thread."""
+        # The loop may be closed: its server is stopping.
+        with contextlib.suppress(RuntimeError):
+            self.loop.call_soon_threadsafe(self._look_again, user_keys)
+
     # What brings events: the relay's thread, and the layer.
 
     def keyless_feeds(self) -> Sequence[str]:
@@ -204,6 +214,18 @@ class Hub:
             relay.wake()
         else:
             self._apply(events)
+
+    def _receive(self, message: dict[str, Any]) -> None:
+        if message["type"] == BATCH_MESSAGE:
+            self.hear(*decode_batch(message))
+        elif message["type"] == ACCESS_MESSAGE:
+            self._look_again(message["users"])
+
+    def _look_again(self, user_keys: Collection[str]) -> None:
+        wanted = set(user_keys)
+        for member in tuple(self._members):
+            if member.user_key in wanted:
+                member.on_access_changed()
 
     def _in_loop(self, job: Callable[[], None]) -> None:
         try:

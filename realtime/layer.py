@@ -25,7 +25,7 @@ from realtime.log.database import numbers_on_append
 logger = logging.getLogger(__name__)
 
 GROUP = "realtime.stream"
-MESSAGE_TYPE = "realtime.batch"
+BATCH_MESSAGE = "realtime.batch"
 # A larger batch goes as its numbers only; the receivers read it from the log.
 LARGEST_PAYLOAD_BYTES = 256 * 1024
 SEND_SECONDS = 1.0
@@ -72,7 +72,7 @@ def encode_batch(identity: str, events: Sequence[LoggedEvent]) -> dict[str, Any]
     """The layer's message for `events`, which are consecutive."""
     payload = orjson.dumps([tuple(event) for event in events])
     message = {
-        "type": MESSAGE_TYPE,
+        "type": BATCH_MESSAGE,
         "stream": identity,
         "first": events[0].seq,
         "last": events[-1].seq,
@@ -104,9 +104,13 @@ class LayerPublisher:
 
     def publish(self, identity: str, events: Sequence[LoggedEvent]) -> None:
         """Queue one batch; when the queue is full it is dropped, since hubs read the log too."""
+        self.send(encode_batch(identity, events))
+
+    def send(self, message: dict[str, Any]) -> None:
+        """Queue one message for every hub."""
         with self._settled:
             self._outstanding += 1
-        self._loop.call_soon_threadsafe(self._put, encode_batch(identity, events))
+        self._loop.call_soon_threadsafe(self._put, message)
 
     def drain(self, timeout_seconds: float) -> bool:
         """Wait until everything queued was sent or given up; False at the timeout."""
@@ -173,7 +177,7 @@ class LayerReceiver:
     # After a failure, or deafness, this long passes before the next try.
     RETRY_SECONDS = 1.0
 
-    def __init__(self, take: Callable[[str, int, list[LoggedEvent]], None]) -> None:
+    def __init__(self, take: Callable[[dict[str, Any]], None]) -> None:
         self._take = take
         self._task: asyncio.Task[None] | None = None
         self._renewed_at = 0.0
@@ -203,7 +207,7 @@ class LayerReceiver:
                 channel = await layer.new_channel()
                 await layer.group_add(GROUP, channel)
                 while True:
-                    self._take(*decode_batch(await layer.receive(channel)))
+                    self._take(await layer.receive(channel))
             except Exception as error:
                 logger.warning("The channel layer cannot be heard (polling instead): %r", error)
                 await asyncio.sleep(self.RETRY_SECONDS)

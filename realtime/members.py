@@ -17,7 +17,15 @@ from realtime.subscriptions import Subscription
 class Member:
     """A connection: events come in by the audience, and leave by the delivery."""
 
-    __slots__ = ("_pace", "connection_id", "delivery", "slot", "subscription", "user_key")
+    __slots__ = (
+        "_pace",
+        "connection_id",
+        "delivery",
+        "on_access_changed",
+        "slot",
+        "subscription",
+        "user_key",
+    )
 
     def __init__(
         self,
@@ -26,7 +34,9 @@ class Member:
         user_key: str,
         delivery: Delivery,
         subscription: Subscription,
+        on_access_changed: Callable[[], None],
     ) -> None:
+        self.on_access_changed = on_access_changed
         self.connection_id = connection_id
         self.user_key = user_key
         self.delivery = delivery

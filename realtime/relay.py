@@ -5,13 +5,25 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+from typing import Any
 
 from realtime.conf import conf
 from realtime.layer import layer_is_shared
 from realtime.log.database import numbers_on_append
 from realtime.relaying import Receiver, Relay
 
-__all__ = ("Receiver", "Relay", "attach", "current", "detach", "drain", "stop", "turn", "wake")
+__all__ = (
+    "Receiver",
+    "Relay",
+    "attach",
+    "current",
+    "detach",
+    "drain",
+    "stop",
+    "tell_others",
+    "turn",
+    "wake",
+)
 
 _lock = threading.Lock()
 _relay: Relay | None = None
@@ -49,6 +61,15 @@ def detach(receiver: Receiver) -> None:
     relay = current()
     if relay is not None:
         relay.detach(receiver)
+
+
+def tell_others(message: dict[str, Any]) -> None:
+    """Send `message` to the hubs of other processes, if a channel layer reaches them."""
+    if not conf().relay or not layer_is_shared():
+        return
+    relay = current() or _start()
+    if relay is not None and relay.publisher is not None:
+        relay.publisher.send(message)
 
 
 def turn() -> None:

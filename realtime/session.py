@@ -108,6 +108,32 @@ class Session:
         except BadCommand as bad:
             return self._refuse(bad.problem, id=_id(command))
 
+    def regrant(self, grants: Grants) -> list[Effect]:
+        """Take what the user may see now: feeds that it lost end, others get their new scope."""
+        kept: list[FeedSubscription] = []
+        lost: list[str] = []
+        for feed in self.subscription.feeds:
+            if grants.may_view(feed.name):
+                kept.append(grants.subscription(feed.name, feed.filters))
+            else:
+                lost.append(feed.name)
+        before, self.grants = self.subscription, grants
+        after = before.without_feeds(lost).with_feeds(kept)
+        if after == before:
+            return []
+        self.subscription = after
+        notes: list[Effect] = [Reply(self._lost(name)) for name in lost]
+        changed = tuple(feed.name for feed in kept if before.get(feed.name) != feed)
+        return [*notes, Resubscribe(None, after, changed)]
+
+    def _lost(self, name: str) -> Frame:
+        text = f"{self.grants.user_name} may not view {name} any more."
+        return messages.error(timestamp=self._timestamp(), code="permission_denied", text=text)
+
+    def refuse(self, code: str, text: str) -> list[Effect]:
+        """The user may see nothing any more."""
+        return [self._fatal(code, text)]
+
     def _handler(self, command: dict[str, Any]) -> Callable[[dict[str, Any]], list[Effect]]:
         action = command.get("action")
         handler = self._commands.get(action) if isinstance(action, str) else None
