@@ -34,6 +34,10 @@ class _Parts:
     def is_finished(self) -> bool:
         return self._next >= len(self._snapshot.parts)
 
+    @property
+    def dropped(self) -> Mapping[str, int]:
+        return self._snapshot.dropped
+
 
 class _Replay:
     """What a returning client missed: frames that the ring shares, outside the budget."""
@@ -142,6 +146,9 @@ class Delivery:
         for item in self._pending:
             if isinstance(item, _Replay):
                 waiting.extend(item._frames)
+            elif isinstance(item, _Parts):
+                # The client never applies a snapshot without its last part: what it counts is owed.
+                self._dropped.update(item.dropped)
         self._count_dropped(waiting)
         self._replies.extend(item for item in waiting if not item.seq)
         self._pending.clear()
