@@ -1,0 +1,1 @@
+"""Measures what the project promises to be fast at: `python -m benchmarks`, or `make bench`."""
