@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import socket
-import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
-from types import FrameType
 from typing import TYPE_CHECKING
 
 import django
 
-from project.environment import ROOT
+from project.parts import (
+    DemoError,
+    Part,
+    Stopped,
+    StopRequest,
+    start,
+    stop,
+    wait_until_live,
+    watch,
+)
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -27,46 +29,7 @@ HOST = "127.0.0.1"
 DEFAULT_PORT = 8000
 DEMO_NAME = DEMO_PASSWORD = "demo"
 DEMO_TOKEN_NAME = "make demo"
-START_SECONDS = 60.0
-STOP_SECONDS = 15.0
-POLL_SECONDS = 0.1
 LOOPBACK_HOSTS = ("127.0.0.1", "::1", "localhost")
-
-
-class DemoError(Exception):
-    """The demo cannot run, or a part of it ended; the message says which and why."""
-
-
-class Stopped(Exception):
-    """The demo was asked to stop: no error."""
-
-
-class StopRequest:
-    """Remembers Ctrl-C and SIGTERM until a place where no half-started part would be left."""
-
-    def __init__(self) -> None:
-        self.is_made = False
-
-    def listen(self) -> None:
-        """Take the signals that end a program from now on."""
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, self._remember)
-
-    def _remember(self, number: int, frame: FrameType | None) -> None:
-        self.is_made = True
-
-    def check(self) -> None:
-        """Raise Stopped when the demo was asked to stop."""
-        if self.is_made:
-            raise Stopped
-
-
-@dataclass(frozen=True)
-class Part:
-    """One process of the demo."""
-
-    name: str
-    process: subprocess.Popen[bytes]
 
 
 def main() -> int:
@@ -78,7 +41,7 @@ def main() -> int:
         check_port_is_free(HOST, port)
         token = prepare()
         with running(port) as parts:
-            wait_until_live(parts, port, stop_request)
+            wait_until_live(parts, f"http://{HOST}:{port}/livez", stop_request)
             print(welcome(port, token), flush=True)
             watch(parts, stop_request)
     except DemoError as error:
@@ -184,61 +147,6 @@ def running(port: int) -> Iterator[list[Part]]:
         yield parts
     finally:
         stop(parts)
-
-
-def start(name: str, *arguments: str) -> Part:
-    """Start one part with this interpreter."""
-    # A session of its own: Ctrl-C reaches the demo alone, which then stops the parts in order.
-    process = subprocess.Popen(
-        [sys.executable, *arguments],
-        cwd=ROOT,
-        stdin=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    return Part(name, process)
-
-
-def stop(parts: list[Part]) -> None:
-    """Ask the parts to end, the trader first; kill what does not."""
-    for part in reversed(parts):
-        if part.process.poll() is None:
-            part.process.terminate()
-            try:
-                part.process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                part.process.kill()
-                part.process.wait()
-
-
-def wait_until_live(parts: list[Part], port: int, stop_request: StopRequest) -> None:
-    """Return when the server answers; DemoError when it does not, or a part ended."""
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
-        stop_request.check()
-        check_alive(parts)
-        try:
-            with urllib.request.urlopen(f"http://{HOST}:{port}/livez", timeout=2):
-                return
-        except (urllib.error.URLError, OSError):
-            time.sleep(POLL_SECONDS)
-    raise DemoError(f"the server did not answer within {START_SECONDS:.0f} seconds.")
-
-
-def watch(parts: list[Part], stop_request: StopRequest) -> None:
-    """Wait until somebody asks to stop, or a part ends, which is an error."""
-    while True:
-        stop_request.check()
-        check_alive(parts)
-        time.sleep(POLL_SECONDS)
-
-
-def check_alive(parts: list[Part]) -> None:
-    """Raise DemoError when a part has ended."""
-    for part in parts:
-        code = part.process.poll()
-        if code is not None:
-            how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-            raise DemoError(f"{part.name} ended ({how}); its last lines above say why.")
 
 
 def welcome(port: int, token: str) -> str:
