@@ -114,6 +114,6 @@ class Risk(FeedView):
 
 def _require_account(account: str) -> None:
     try:
-        selectors.require_account(account)
+        selectors.get_account(account)
     except errors.NotFound as error:
         raise NotFound(error.message, code=error.code) from None

@@ -10,10 +10,12 @@ from uuid import UUID
 
 from django.db.models import Count, F, Q, QuerySet, Window
 from django.db.models.functions import Mod, RowNumber
+from django.utils import timezone
 
 from trading.conf import risk_conf
 from trading.errors import AccountNotFound, PositionNotFound
 from trading.models import (
+    DEFAULT_ACCOUNT,
     LIVE_STATUSES,
     Account,
     EquitySnapshot,
@@ -63,10 +65,14 @@ def list_live_positions(*, account: str, simulated: bool) -> list[Position]:
     return list(rows.filter(status__in=LIVE_STATUSES).order_by("pk"))
 
 
-def require_account(account: str) -> None:
-    """Raises AccountNotFound when there is no such account."""
-    if not Account.objects.filter(pk=account).exists():
-        raise AccountNotFound(field="account", account=account)
+def get_account(account: str) -> Account:
+    """The account; the default one is there before its row is. Raises AccountNotFound."""
+    found = Account.objects.filter(pk=account).first()
+    if found is not None:
+        return found
+    if account == DEFAULT_ACCOUNT:
+        return Account(slug=account, created_at=timezone.now())
+    raise AccountNotFound(field="account", account=account)
 
 
 def list_equity(
@@ -106,10 +112,7 @@ def newest_total_equity(*, account: str) -> Decimal:
     newest = newest_equity(account=account)
     if newest is not None:
         return newest.total_equity
-    row = Account.objects.filter(pk=account).first()
-    if row is None:
-        raise AccountNotFound(field="account", account=account)
-    return row.starting_capital
+    return get_account(account).starting_capital
 
 
 def risk_status(*, account: str) -> RiskStatus:
@@ -120,9 +123,7 @@ def risk_status(*, account: str) -> RiskStatus:
     row: RiskStatus | None = RiskStatus.objects.filter(pk=account).first()
     if row is not None:
         return row
-    found = Account.objects.filter(pk=account).first()
-    if found is None:
-        raise AccountNotFound(field="account", account=account)
+    found = get_account(account)
     limits = risk_conf()
     return RiskStatus(
         account=found,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from django.conf import settings
 from django.core.validators import RegexValidator
 from django.db import models
@@ -9,7 +11,7 @@ from django.db import models
 from trading.models.columns import amount
 
 DEFAULT_ACCOUNT = "default"
-DEFAULT_STARTING_CAPITAL = 100_000
+DEFAULT_STARTING_CAPITAL = Decimal(100_000)
 
 
 class Account(models.Model):

@@ -13,10 +13,8 @@ from trading.errors import HistoryIsFinal
 Row = TypeVar("Row", bound=models.Model)
 
 
-class WithoutUpdate:
-    """Part of a query set whose rows stay; `bulk_update` and the async variants come here too."""
-
-    model: type[models.Model]
+class HistoryQuerySet(models.QuerySet[Row]):
+    """Rows that stay as they are; `bulk_update` and the async variants come through here too."""
 
     def update(self, **kwargs: Any) -> NoReturn:
         """Refuse."""
@@ -25,12 +23,14 @@ class WithoutUpdate:
     update.alters_data = True  # type: ignore[attr-defined]
 
 
-class HistoryQuerySet(WithoutUpdate, models.QuerySet[Row]):
-    """Rows that are added and stay."""
+class PublishedHistoryQuerySet(PublishedQuerySet[Row]):
+    """Rows that stay as they are; adding them is published."""
 
+    def update(self, **kwargs: Any) -> NoReturn:
+        """Refuse."""
+        raise HistoryIsFinal(model=self.model.__name__)
 
-class PublishedHistoryQuerySet(WithoutUpdate, PublishedQuerySet[Row]):
-    """Rows that are added and stay; adding them is published."""
+    update.alters_data = True  # type: ignore[attr-defined]
 
 
 class PublishedHistoryManager(PublishedManager[Row]):

@@ -1,0 +1,1 @@
+"""Tests of trading/simulation/ and the `simulate` command."""
