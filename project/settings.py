@@ -105,6 +105,8 @@ if service.redis_url:
 # --- people and programs ------------------------------------------------------------------------
 
 KNOX_TOKEN_MODEL = "realtime.ApiToken"
+# knox's migrations would make the table of the model that ours replaces.
+MIGRATION_MODULES = {"knox": None}
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "/"
 AUTH_PASSWORD_VALIDATORS = [

@@ -24,10 +24,11 @@ class Heartbeats:
         """Begin to beat."""
         self._task = asyncio.get_running_loop().create_task(self._run())
 
-    def stop(self) -> None:
+    async def stop(self) -> None:
         """Beat no more."""
         if self._task is not None:
             self._task.cancel()
+            await asyncio.wait([self._task])
             self._task = None
 
     def add(self, member: Member) -> None:

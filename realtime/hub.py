@@ -61,7 +61,9 @@ class Hub:
         self._unheard_batches = 0
         self._bridge = LoopBridge(self.loop, on_error=self._start_afresh)
         self._heartbeats = Heartbeats(self._beat)
-        self._layer = LayerReceiver(self._receive) if layer_is_shared() else None
+        # Without a relay, in tests, events come by hand and no other process is heard.
+        hears_others = layer_is_shared() and conf().relay
+        self._layer = LayerReceiver(self._receive) if hears_others else None
         self._relay = relay.attach(self)
         self._missed = MissedEvents(
             relay=self._relay, recent=self._recent, position=lambda: self.position
@@ -73,12 +75,12 @@ class Hub:
         if self._layer is not None:
             self._layer.start()
 
-    def stop(self) -> None:
+    async def stop(self) -> None:
         """Follow the log no more."""
         relay.detach(self)
-        self._heartbeats.stop()
+        await self._heartbeats.stop()
         if self._layer is not None:
-            self._layer.stop()
+            await self._layer.stop()
 
     # What connections use.
 
@@ -295,6 +297,14 @@ _hub: Hub | None = None
 def current() -> Hub | None:
     """This process's hub, if a connection has started one."""
     return _hub
+
+
+async def end() -> None:
+    """End this process's hub: the server stops, or a test does."""
+    global _hub
+    if _hub is not None:
+        stopping, _hub = _hub, None
+        await stopping.stop()
 
 
 def running_hub() -> Hub:

@@ -191,13 +191,15 @@ class LayerReceiver:
         """Take a new channel: the head moves and this one hears nothing."""
         if time.monotonic() - self._renewed_at > 5 * conf().heartbeat_seconds:
             logger.warning("The channel layer is silent while the stream moves: a new channel")
-            self.stop()
+            if self._task is not None:
+                self._task.cancel()
             self.start()
 
-    def stop(self) -> None:
+    async def stop(self) -> None:
         """Stop receiving."""
         if self._task is not None:
             self._task.cancel()
+            await asyncio.wait([self._task])
             self._task = None
 
     async def _receive(self) -> None:

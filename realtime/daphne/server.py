@@ -70,5 +70,4 @@ class RealtimeServer(Server):
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
-        if serving is not None:
-            serving.stop()
+        await hub.end()
