@@ -69,7 +69,8 @@ def _insert(entry: Entry, seq: int | None) -> int:
 
 def _was(entry: Entry) -> tuple[str, tuple[str, ...]]:
     """SQL for the filter values of the key's previous event, unless that had ended its life."""
-    if not entry.filter_fields:
+    # What has no key is a message of its own: it was nothing before.
+    if not entry.filter_fields or not entry.key:
         return "NULL", ()
     values = ", ".join(_json_pair(field) for field in entry.filter_fields)
     build = "json_object" if connection().vendor == "sqlite" else "json_build_object"
@@ -84,5 +85,6 @@ def _was(entry: Entry) -> tuple[str, tuple[str, ...]]:
 def _json_pair(field: str) -> str:
     # Field names are identifiers: `realtime.feeds` refuses any other.
     if connection().vendor == "sqlite":
-        return f"'{field}', json_extract(data, '$.{field}')"
+        # `json_extract` would make numbers of true and false.
+        return f"'{field}', json(data -> '$.{field}')"
     return f"'{field}', (data::json)->'{field}'"
