@@ -34,6 +34,10 @@ class Audience:
             self._snapshot = made
         return made
 
+    def forget_snapshot(self) -> None:
+        """Make the next snapshot anew, even for the same `seq`."""
+        self._snapshot = None
+
 
 class Audiences:
     """Every audience, by its subscription."""
@@ -58,6 +62,11 @@ class Audiences:
             audience.members.discard(member)
             if not audience.members:
                 del self._by_subscription[member.subscription]
+
+    def forget_snapshots(self) -> None:
+        """Make every snapshot anew: the state was replaced."""
+        for audience in self:
+            audience.forget_snapshot()
 
     def of(self, member: Member) -> Audience:
         """The audience of `member`; one of its own when it is in none."""

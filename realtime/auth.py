@@ -38,10 +38,11 @@ Result = TypeVar("Result")
 class Refused(Exception):
     """A client is refused; `code` is the error code of the protocol."""
 
-    def __init__(self, code: str, text: str) -> None:
+    def __init__(self, code: str, text: str, *, close_code: int = 1008) -> None:
         super().__init__(text)
         self.code = code
         self.text = text
+        self.close_code = close_code
 
 
 @dataclass(frozen=True, slots=True)

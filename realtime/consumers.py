@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
+from django.db import DatabaseError
+
 from realtime import messages
 from realtime.access import present_grants
 from realtime.auth import Refused, authenticate, in_thread, read_credentials
@@ -29,6 +31,9 @@ logger = logging.getLogger(__name__)
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 STATE_SECONDS = 10.0
+UNAVAILABLE = Refused(
+    "unavailable", "The server cannot read its database. Come back with backoff.", close_code=1013
+)
 
 
 class RealtimeConsumer:
@@ -61,6 +66,9 @@ class Connection:
             grants = await authenticate(credentials)
         except Refused as refused:
             grants = refused
+        except DatabaseError:
+            logger.warning("A client cannot be let in: the database does not answer")
+            grants = UNAVAILABLE
         offered = self._scope.get("subprotocols", ())
         subprotocol = messages.SUBPROTOCOL if messages.SUBPROTOCOL in offered else None
         # A refused client is accepted first: a browser cannot read a refused handshake.
@@ -68,7 +76,7 @@ class Connection:
         outlet = self._make_outlet()
         try:
             if isinstance(grants, Refused):
-                await self._refuse(outlet, 1008, grants.code, grants.text)
+                await self._refuse(outlet, grants)
             else:
                 await self._serve(outlet, request, grants)
         finally:
@@ -82,9 +90,10 @@ class Connection:
         self._own_outlet = AsgiOutlet(self._send)
         return self._own_outlet
 
-    async def _refuse(self, outlet: Outlet, close_code: int, code: str, text: str) -> None:
-        outlet.write((messages.error(timestamp=timestamp(), code=code, text=text, fatal=True),))
-        outlet.close(close_code, code)
+    async def _refuse(self, outlet: Outlet, why: Refused) -> None:
+        last = messages.error(timestamp=timestamp(), code=why.code, text=why.text, fatal=True)
+        outlet.write((last,))
+        outlet.close(why.close_code, why.code)
         while (await self._receive())["type"] != "websocket.disconnect":
             # Whatever a refused client still says is not heard.
             continue
@@ -92,12 +101,11 @@ class Connection:
     async def _serve(self, outlet: Outlet, request: Request, grants: Grants) -> None:
         hub = running_hub()
         if not await hub.ready(timeout_seconds=STATE_SECONDS):
-            text = "The server cannot read its log yet. Come back with backoff."
-            await self._refuse(outlet, 1013, "unavailable", text)
+            await self._refuse(outlet, UNAVAILABLE)
             return
         refusal = _limit_reached(hub, grants)
         if refusal is not None:
-            await self._refuse(outlet, 1013, refusal.code, refusal.text)
+            await self._refuse(outlet, refusal)
             return
         subscription, problems = choose_subscription(request, grants)
         session = Session(
@@ -105,7 +113,11 @@ class Connection:
         )
         missed = Missed()
         if request.resume is not None:
-            missed = await hub.find_missed(request.resume, subscription)
+            try:
+                missed = await hub.find_missed(request.resume, subscription)
+            except DatabaseError:
+                await self._refuse(outlet, UNAVAILABLE)
+                return
         member = self._make_member(hub, outlet, session)
         try:
             hub.join(
@@ -218,14 +230,15 @@ def perform(effect: Effect, *, hub: Hub, member: Member) -> None:
             member.close(code, reason, last=last)
 
 
-def _limit_reached(hub: Hub, grants: Grants) -> Problem | None:
+def _limit_reached(hub: Hub, grants: Grants) -> Refused | None:
     if hub.is_draining:
-        return Problem("server_closing", "The server restarts. Come back with backoff.")
+        return Refused("server_closing", "The server restarts. Come back.", close_code=1012)
     if hub.connection_count >= conf().max_connections:
-        return Problem("too_many_connections", "The server serves no further connections.")
+        text = "The server serves no further connections. Come back with backoff."
+        return Refused("too_many_connections", text, close_code=1013)
     if hub.connections_of(grants.user_key) >= conf().max_connections_per_user:
-        limit = conf().max_connections_per_user
-        return Problem("too_many_connections", f"A user may hold {limit} connections.")
+        text = f"A user may hold {conf().max_connections_per_user} connections to a server."
+        return Refused("too_many_connections", text, close_code=1013)
     return None
 
 

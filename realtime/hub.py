@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import random
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -269,6 +270,7 @@ class Hub:
         for event in events:
             self._state.apply(event, EncodedEvent(event).values)
         self._identity, self._cursor = position.identity, position.head
+        self._audiences.forget_snapshots()
         self._loaded.set()
         for member in tuple(self._members):
             member.resync()
@@ -305,6 +307,16 @@ async def end() -> None:
     if _hub is not None:
         stopping, _hub = _hub, None
         await stopping.stop()
+
+
+def _forget() -> None:
+    # A forked child has neither the parent's loop nor its connections.
+    global _hub
+    _hub = None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
 
 
 def running_hub() -> Hub:

@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from django.db import Error as DatabaseError
 
@@ -65,7 +65,7 @@ class Relay(threading.Thread):
         self._requested = 0
         self._finished = 0
         self._progress = threading.Condition()
-        self._jobs: deque[Callable[[], None]] = deque()
+        self._jobs: deque[tuple[Callable[[], Any], Future[Any]]] = deque()
         self._receiver: Receiver | None = None
         self._is_stopping = False
         self._failing_since: float | None = None
@@ -100,17 +100,9 @@ class Relay(threading.Thread):
         self._woken.set()
 
     def call(self, job: Callable[[], Result]) -> Future[Result]:
-        """Run `job` in this thread, where the log is read."""
+        """Run `job` in this thread, where the log is read; it fails while the log cannot be."""
         future: Future[Result] = Future()
-
-        def run() -> None:
-            if future.set_running_or_notify_cancel():
-                try:
-                    future.set_result(job())
-                except BaseException as error:
-                    future.set_exception(error)
-
-        self._jobs.append(run)
+        self._jobs.append((job, future))
         self.wake()
         return future
 
@@ -145,8 +137,10 @@ class Relay(threading.Thread):
                     guard_connection()
                     self._turn(poll)
                     retry, self._failing_since, self.error = RETRY_SECONDS, None, None
-                except DatabaseError as error:
+                except Exception as error:
+                    # Whatever it is, a server without its relay would be deaf: try again.
                     self._report(error)
+                    self._run_jobs(failure=error)
                     time.sleep(retry)
                     retry = min(retry * 2, LONGEST_RETRY_SECONDS)
                     poll = self._start_afresh()
@@ -188,9 +182,18 @@ class Relay(threading.Thread):
             pause = PRUNE_EVERY_SECONDS if removed < PRUNE_EVENTS else poll.seconds
             self._next_prune = time.monotonic() + pause
 
-    def _run_jobs(self) -> None:
+    def _run_jobs(self, *, failure: Exception | None = None) -> None:
         while self._jobs:
-            self._jobs.popleft()()
+            job, future = self._jobs.popleft()
+            if not future.set_running_or_notify_cancel():
+                continue
+            if failure is not None:
+                future.set_exception(failure)
+                continue
+            try:
+                future.set_result(job())
+            except Exception as error:
+                future.set_exception(error)
 
     def _number(self) -> None:
         """Number what waits, and tell this process's hub and the others."""
@@ -229,4 +232,8 @@ class Relay(threading.Thread):
         self.error = f"{type(error).__name__}: {error}".strip()
         if self._failing_since is None:
             self._failing_since = time.monotonic()
-            logger.error("The event log cannot be read, trying again: %s", self.error)
+            # A database that is gone needs no traceback; anything else does.
+            unexpected = None if isinstance(error, DatabaseError) else error
+            logger.error(
+                "The event log cannot be read, trying again: %s", self.error, exc_info=unexpected
+            )
