@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.db.models import Max, QuerySet
+
 from realtime.feeds import ModelFeed, register
 from trading.models import EquitySnapshot, Position, PositionStatus, RiskStatus
 from trading.serializers import EquitySerializer, PositionSerializer, RiskStatusSerializer
@@ -33,6 +35,11 @@ class EquityFeed(ModelFeed):
     key_field = "account"
     filter_fields = ("account",)
     permission = "trading.view_equitysnapshot"
+
+    def current_rows(self) -> QuerySet[EquitySnapshot]:
+        """The newest reading of each account: the older ones say nothing about the present."""
+        newest = EquitySnapshot.objects.order_by().values("account").annotate(newest=Max("pk"))
+        return EquitySnapshot.objects.filter(pk__in=newest.values("newest"))
 
 
 @register

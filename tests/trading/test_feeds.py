@@ -10,6 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from realtime.feeds import feeds, model_feeds
+from realtime.resyncing import resync_feed
 from tests.trading.conftest import MONDAY, ReadEvents, open_example
 from trading import services
 from trading.models import Account, EquitySnapshot, Position, RiskStatus
@@ -120,6 +121,21 @@ def test_an_events_data_needs_no_query_beyond_its_row(position: Position) -> Non
             data = feed.data(row)
         assert data["account"] == "default"
         assert len(queries) == 0
+
+
+def test_resync_looks_at_the_newest_reading_of_each_account(
+    default_account: Account, new_events: ReadEvents
+) -> None:
+    Account.objects.create(slug="second")
+    for account in ("default", "second", "default"):
+        services.record_equity(account=account, total_equity="100", at=MONDAY)
+    [feed] = [feed for feed in model_feeds() if feed.model is EquitySnapshot]
+    newest = [row.pk for row in EquitySnapshot.objects.order_by("id")[1:]]
+    assert [row.pk for row in feed.current_rows().order_by("pk")] == newest
+    new_events()
+    found = resync_feed(feed)
+    assert (found.rows, found.published, found.deleted) == (2, 0, 0)
+    assert new_events() == []
 
 
 def test_filters_name_fields_of_the_data(position: Position) -> None:
