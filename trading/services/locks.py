@@ -23,12 +23,15 @@ from trading.models import (
 
 def lock_account(account: str) -> Account:
     """Lock the account's row; raises AccountNotFound. The default account exists when asked for."""
-    if account == DEFAULT_ACCOUNT:
+    rows = Account.objects.select_for_update(no_key=True).filter(pk=account)
+    locked = rows.first()
+    if locked is None and account == DEFAULT_ACCOUNT:
+        # Two may find it missing: one makes it, both lock it.
         Account.objects.get_or_create(pk=account)
-    try:
-        return Account.objects.select_for_update(no_key=True).get(pk=account)
-    except Account.DoesNotExist:
-        raise AccountNotFound(field="account", account=account) from None
+        locked = rows.first()
+    if locked is None:
+        raise AccountNotFound(field="account", account=account)
+    return locked
 
 
 def lock_risk_status(account: Account, *, at: datetime) -> RiskStatus:
