@@ -19,7 +19,7 @@ from django.db import Error as DatabaseError
 from realtime import failpoints, log
 from realtime.layer import LayerPublisher, layer_is_shared
 from realtime.log import HistoryExpired, LoggedEvent, Position
-from realtime.log.database import connection, guard_connection
+from realtime.log.database import connection, guard_connection, numbers_on_append
 from realtime.polling import Poll, choose_poll
 
 logger = logging.getLogger(__name__)
@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 BATCH_EVENTS = 500
 PRUNE_EVERY_SECONDS = 10.0
 PRUNE_EVENTS = 1000
+BURST_SECONDS = 0.005
 RETRY_SECONDS = 0.1
 LONGEST_RETRY_SECONDS = 2.0
 # A poll never takes more than a tenth of the thread's time.
@@ -68,6 +69,7 @@ class Relay(threading.Thread):
         self._jobs: deque[tuple[Callable[[], Any], Future[Any]]] = deque()
         self._receiver: Receiver | None = None
         self._is_stopping = False
+        self._last_turn = 0.0
         self._failing_since: float | None = None
         self._next_prune = time.monotonic() + PRUNE_EVERY_SECONDS
         self._publisher = LayerPublisher() if layer_is_shared() else None
@@ -164,10 +166,14 @@ class Relay(threading.Thread):
             self._woken.wait()
         else:
             self._woken.wait(max(poll.seconds, COST_FACTOR * poll.cost_seconds))
+        # A burst is numbered in batches: a turn for each commit would slow the writer down. What
+        # comes after a pause is handed on at once.
+        time.sleep(max(0.0, self._last_turn + BURST_SECONDS - time.monotonic()))
 
     def _turn(self, poll: Poll) -> None:
         was_woken = self._woken.is_set()
         self._woken.clear()
+        self._last_turn = time.monotonic()
         requested = self._requested
         self._run_jobs()
         if was_woken or self._failing_since is not None or poll.has_changed():
@@ -197,17 +203,20 @@ class Relay(threading.Thread):
 
     def _number(self) -> None:
         """Number what waits, and tell this process's hub and the others."""
-        while log.has_unnumbered():
+        if numbers_on_append():
+            return
+        is_full = True
+        while is_full:
             failpoints.reach("before_numbering")
-            events = log.number(BATCH_EVENTS)
+            identity, events = log.number(BATCH_EVENTS)
             if not events:
                 return
             failpoints.reach("after_numbering")
-            identity = log.position().identity
             if self._publisher is not None:
                 self._publisher.publish(identity, events)
             if self._receiver is not None:
                 self._receiver.deliver(identity, events, polled=False)
+            is_full = len(events) == BATCH_EVENTS
 
     def _hand_over(self, receiver: Receiver) -> None:
         """Bring `receiver` to the head, by events where they are, else by the state."""

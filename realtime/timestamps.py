@@ -7,8 +7,7 @@ from datetime import UTC, datetime
 
 def isoformat(moment: datetime) -> str:
     """ISO 8601 in UTC with milliseconds and `Z`, e.g. `2024-01-15T10:30:00.000Z`."""
-    utc = moment.astimezone(UTC)
-    return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03d}Z"
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
 def timestamp() -> str:

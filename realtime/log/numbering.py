@@ -16,6 +16,8 @@ from realtime.log.database import (
 from realtime.log.retention import create_stream
 from realtime.log.values import LoggedEvent
 
+LOCK = f"SELECT identity, head FROM {STREAM_TABLE} FOR UPDATE"
+
 # Under the lock, in a second statement: its snapshot must be younger than the lock, or two relays
 # number from the same head. Ids are sorted, never used as the order of commits.
 NUMBER = f"""
@@ -40,13 +42,14 @@ def has_unnumbered() -> bool:
     return bool(fetch(f"SELECT EXISTS (SELECT 1 FROM {EVENT_TABLE} WHERE seq IS NULL)")[0][0])
 
 
-def number(limit: int) -> list[LoggedEvent]:
-    """Number at most `limit` committed events and return them in order; empty when none waits."""
+def number(limit: int) -> tuple[str, list[LoggedEvent]]:
+    """Number at most `limit` committed events; the stream's identity and these events in order."""
     if numbers_on_append():
-        return []
+        return "", []
     with transaction.atomic(using=connection().alias):
-        locked = fetch(f"SELECT head FROM {STREAM_TABLE} FOR UPDATE")
+        locked = fetch(LOCK)
         if not locked:
             create_stream()
-            locked = fetch(f"SELECT head FROM {STREAM_TABLE} FOR UPDATE")
-        return to_events(fetch(NUMBER, (locked[0][0], limit)))
+            locked = fetch(LOCK)
+        identity, head = locked[0]
+        return identity, to_events(fetch(NUMBER, (head, limit)))

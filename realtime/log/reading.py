@@ -79,7 +79,7 @@ def state(*, keyless_feeds: Sequence[str]) -> tuple[Position, list[LoggedEvent]]
     """
     tails = "".join(
         f" UNION ALL SELECT * FROM (SELECT id FROM {EVENT_TABLE} WHERE feed = %s "
-        f"AND seq IS NOT NULL ORDER BY id DESC LIMIT {TAIL_EVENTS}) AS tail_{index}"
+        f"AND seq IS NOT NULL ORDER BY seq DESC LIMIT {TAIL_EVENTS}) AS tail_{index}"
         for index in range(len(keyless_feeds))
     )
     columns = ", ".join(f"event.{column}" for column in COLUMNS.split(", "))

@@ -75,7 +75,7 @@ def _remove_below(new_floor: int) -> int:
         f"DELETE FROM {EVENT_TABLE} WHERE id IN (SELECT old.id FROM {EVENT_TABLE} AS old "
         "WHERE old.seq < %s AND (NOT old.live OR (SELECT count(*) FROM ("
         f"SELECT 1 FROM {EVENT_TABLE} AS newer WHERE newer.feed = old.feed "
-        "AND newer.key = old.key AND newer.id > old.id AND newer.seq IS NOT NULL "
+        "AND newer.key = old.key AND newer.seq > old.seq "
         f"LIMIT {TAIL_EVENTS}) AS later) >= CASE WHEN old.key = '' THEN {TAIL_EVENTS} ELSE 1 END"
         ")) RETURNING id",
         (new_floor,),

@@ -34,7 +34,7 @@ def number_all() -> list[LoggedEvent]:
     """Give every committed event its number, as a relay does; nothing to do on SQLite."""
     numbered: list[LoggedEvent] = []
     while log.has_unnumbered():
-        numbered += log.number(PAGE_EVENTS)
+        numbered += log.number(PAGE_EVENTS)[1]
     return numbered
 
 
