@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.db import transaction
@@ -18,6 +18,7 @@ from realtime.log.retention import create_stream
 from realtime.log.values import Entry
 from realtime.timestamps import now
 
+LONGEST_RUN = 100
 INSERT_COLUMNS = "seq, feed, key, action, live, was, data, created_at"
 
 
@@ -29,10 +30,30 @@ def append(entries: Sequence[Entry]) -> list[int]:
     newest event of a key is its newest state.
     """
     with transaction.atomic(using=connection().alias, savepoint=False):
-        if numbers_on_append():
-            first = _reserve_numbers(len(entries))
-            return [_insert(entry, first + offset) for offset, entry in enumerate(entries)]
-        return [_insert(entry, None) for entry in entries]
+        seq = _reserve_numbers(len(entries)) if numbers_on_append() else None
+        ids: list[int] = []
+        for run in _runs(entries):
+            ids += _insert(run, None if seq is None else seq + len(ids))
+        return ids
+
+
+def _runs(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
+    """`entries` in runs that one statement can insert.
+
+    A statement does not see its own rows, so no key is twice in a run: what an object was before
+    would be looked up wrongly.
+    """
+    run: list[Entry] = []
+    keys: set[tuple[str, str]] = set()
+    for entry in entries:
+        key = (entry.feed, entry.key)
+        if len(run) == LONGEST_RUN or (key in keys and entry.key):
+            yield run
+            run, keys = [], set()
+        run.append(entry)
+        keys.add(key)
+    if run:
+        yield run
 
 
 def _reserve_numbers(count: int) -> int:
@@ -46,25 +67,22 @@ def _reserve_numbers(count: int) -> int:
     return head - count + 1
 
 
-def _insert(entry: Entry, seq: int | None) -> int:
-    was_sql, was_parameters = _was(entry)
+def _insert(entries: Sequence[Entry], first_seq: int | None) -> list[int]:
     created_at: Any = connection().ops.adapt_datetimefield_value(now())
-    rows = fetch(
-        f"INSERT INTO {EVENT_TABLE} ({INSERT_COLUMNS}) "
-        f"VALUES (%s, %s, %s, %s, %s, {was_sql}, %s, %s) RETURNING id",
-        (
-            seq,
-            entry.feed,
-            entry.key,
-            entry.action.value,
-            entry.live,
-            *was_parameters,
-            entry.data,
-            created_at,
-        ),
+    rows: list[str] = []
+    parameters: list[Any] = []
+    for offset, entry in enumerate(entries):
+        was_sql, was_parameters = _was(entry)
+        rows.append(f"(%s, %s, %s, %s, %s, {was_sql}, %s, %s)")
+        seq = None if first_seq is None else first_seq + offset
+        parameters += (seq, entry.feed, entry.key, entry.action.value, entry.live)
+        parameters += (*was_parameters, entry.data, created_at)
+    # Ids are given in the order of the rows; the order in which they are returned is not promised.
+    inserted = fetch(
+        f"INSERT INTO {EVENT_TABLE} ({INSERT_COLUMNS}) VALUES {', '.join(rows)} RETURNING id",
+        parameters,
     )
-    id_: int = rows[0][0]
-    return id_
+    return sorted(row[0] for row in inserted)
 
 
 def _was(entry: Entry) -> tuple[str, tuple[str, ...]]:
