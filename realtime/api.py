@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import orjson
 from django.contrib.auth import authenticate
 from rest_framework import exceptions, status
+from rest_framework.authentication import BaseAuthentication, SessionAuthentication
+from rest_framework.parsers import JSONParser
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -14,7 +21,7 @@ from realtime.grants import grants_of
 from realtime.log import HistoryExpired
 from realtime.parameters import LONGEST_SEQ_DIGITS, Problem, may_subscribe
 from realtime.recent import EncodedEvent, frames_for
-from realtime.rest import LARGEST_PAGE
+from realtime.rest import LARGEST_PAGE, TokenAuthentication, exception_handler
 from realtime.subscriptions import make_subscription
 from realtime.tokens import create_token
 
@@ -27,7 +34,23 @@ class HistoryGone(exceptions.APIException):
     default_detail = "The log no longer holds every event after `since`. Start from a snapshot."
 
 
-class TokenView(APIView):
+class StreamView(APIView):
+    """What the protocol says of REST, whatever the site's own `REST_FRAMEWORK` says."""
+
+    authentication_classes: Sequence[type[BaseAuthentication]] = (
+        TokenAuthentication,
+        SessionAuthentication,
+    )
+    permission_classes: Sequence[Any] = (IsAuthenticated,)
+    renderer_classes = (JSONRenderer,)
+    parser_classes = (JSONParser,)
+
+    def get_exception_handler(self) -> Callable[..., Response | None]:
+        """Errors as `{"code": …, "message": …, "fields": {…}}`."""
+        return exception_handler
+
+
+class TokenView(StreamView):
     """`POST /api/token/`: a token for a user name and a password."""
 
     authentication_classes = ()
@@ -56,7 +79,7 @@ class TokenView(APIView):
         return "Token"
 
 
-class EventsView(APIView):
+class EventsView(StreamView):
     """`GET /api/events/?since=SEQ&feeds=…`: the log itself, in order."""
 
     def get(self, request: Request) -> Response:
