@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from django.core.exceptions import ImproperlyConfigured
+
 from realtime.conf import conf
 from realtime.feeds import Feed, feeds
-from realtime.subscriptions import FeedSubscription, FieldValues, field_values
+from realtime.subscriptions import FeedSubscription, FieldValues, as_text, field_values
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
@@ -68,4 +70,11 @@ def may(user: AbstractBaseUser | AnonymousUser, feed: Feed) -> bool:
 
 
 def _scope(feed: Feed, user: AbstractBaseUser | AnonymousUser) -> FieldValues:
-    return field_values(feed.scope(user) or {})
+    scope = feed.scope(user) or {}
+    unknown = [field for field in scope if field not in feed.filter_fields]
+    if unknown:
+        raise ImproperlyConfigured(
+            f"{feed.name}: scope() limits by {unknown[0]!r}, which is none of its filter_fields "
+            f"({', '.join(feed.filter_fields)}), so nobody would see anything"
+        )
+    return field_values({field: [as_text(value) for value in scope[field]] for field in scope})

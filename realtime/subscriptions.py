@@ -44,11 +44,12 @@ class FeedSubscription:
     def matches(self, values: Mapping[str, Any]) -> bool:
         """Whether an object with these filter values is wanted and allowed."""
         return all(
-            _text(values.get(field)) in wanted for field, wanted in (*self.filters, *self.scope)
+            as_text(values.get(field)) in wanted for field, wanted in (*self.filters, *self.scope)
         )
 
 
-def _text(value: Any) -> str:
+def as_text(value: Any) -> str:
+    """A filter value as clients and scopes write it."""
     if isinstance(value, bool):
         return "true" if value else "false"
     return "" if value is None else str(value)
