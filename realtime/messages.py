@@ -85,7 +85,7 @@ def event(logged: LoggedEvent, *, tail_feed: str | None) -> Frame:
     return Frame(text, seq=logged.seq, key=_key(logged), tail_feed=tail_feed)
 
 
-def left(logged: LoggedEvent, *, key_field: str) -> Frame:
+def left(logged: LoggedEvent, *, key_field: str, key: Any) -> Frame:
     """The same event for a client whose filters or scope the object no longer matches."""
     return Frame(
         orjson.dumps(
@@ -95,7 +95,7 @@ def left(logged: LoggedEvent, *, key_field: str) -> Frame:
                 "seq": logged.seq,
                 "event": logged.id,
                 "action": Action.LEFT.value,
-                "data": {key_field: logged.key},
+                "data": {key_field: key},
             }
         ),
         seq=logged.seq,

@@ -17,7 +17,7 @@ from realtime.subscriptions import Relation, Subscription
 class EncodedEvent:
     """An event with its filter values and its frames, each encoded once for all clients."""
 
-    __slots__ = ("_left", "_logged", "feed", "frame", "seq", "values", "was")
+    __slots__ = ("_key", "_left", "_logged", "feed", "frame", "seq", "values", "was")
 
     def __init__(self, logged: LoggedEvent) -> None:
         feed = feeds().get(logged.feed)
@@ -25,10 +25,13 @@ class EncodedEvent:
         self.feed = logged.feed
         self.values: Mapping[str, Any] = {}
         self.was: Mapping[str, Any] | None = None
+        # As the data has it: a client that compares strictly knows 7, not "7".
+        self._key: Any = logged.key
         if feed is not None and feed.filter_fields:
             data = logged.parsed_data()
             self.values = {field: data.get(field) for field in feed.filter_fields}
             self.was = logged.parsed_was()
+            self._key = data.get(feed.key_field or "", logged.key)
         is_tail = feed is not None and feed.key_field is None
         self.frame = messages.event(logged, tail_feed=logged.feed if is_tail else None)
         self._left: Frame | None = None
@@ -46,7 +49,7 @@ class EncodedEvent:
         """The message for those whose filters the object no longer matches."""
         if self._left is None:
             key_field = feeds()[self.feed].key_field or "key"
-            self._left = messages.left(self._logged, key_field=key_field)
+            self._left = messages.left(self._logged, key_field=key_field, key=self._key)
         return self._left
 
 
