@@ -1,0 +1,1 @@
+"""The app of notes: an ordinary one, whose model's changes are published."""
