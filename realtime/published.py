@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from django.db import models, router, transaction
 
@@ -16,11 +16,16 @@ ModelType = TypeVar("ModelType", bound=models.Model)
 
 
 class PublishedManager(models.Manager[ModelType]):
-    """The manager through which every write of a published model goes, relations' too."""
+    """The manager through which every write of a published model goes, relations' too.
+
+    A subclass with query set methods of its own names its `queryset_class`.
+    """
+
+    queryset_class: ClassVar[type[PublishedQuerySet[Any]]] = PublishedQuerySet
 
     def get_queryset(self) -> PublishedQuerySet[ModelType]:
         """A query set whose bulk writes publish."""
-        return PublishedQuerySet(self.model, using=self._db, hints=self._hints)  # type: ignore[attr-defined]
+        return self.queryset_class(self.model, using=self._db, hints=self._hints)  # type: ignore[attr-defined]
 
 
 class PublishedModel(models.Model):

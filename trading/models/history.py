@@ -36,13 +36,7 @@ class PublishedHistoryQuerySet(PublishedQuerySet[Row]):
 class PublishedHistoryManager(PublishedManager[Row]):
     """The manager of published history."""
 
-    def get_queryset(self) -> PublishedHistoryQuerySet[Row]:
-        """A query set that cannot update."""
-        return PublishedHistoryQuerySet(
-            self.model,
-            using=self._db,
-            hints=self._hints,  # type: ignore[attr-defined]
-        )
+    queryset_class = PublishedHistoryQuerySet
 
 
 def keep_history(model: type[models.Model]) -> None:
