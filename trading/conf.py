@@ -1,5 +1,4 @@
 """The risk limits, read from Django's settings; used by the risk engine and by PnL."""
-# ruff: noqa: RUF009 - `setting` declares a dataclass field; nothing mutable is shared
 
 from __future__ import annotations
 
