@@ -13,4 +13,12 @@ from realtime.consumers import RealtimeConsumer
 _consumer: Any = RealtimeConsumer()
 websocket_urlpatterns: list[Any] = [re_path(r"^ws/?$", _consumer)]
 
-websocket_application = URLRouter(websocket_urlpatterns)
+
+async def _refuse(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    """Refuse the handshake with a 403; the router alone would raise, a 500 and a traceback."""
+    await receive()
+    await send({"type": "websocket.close"})
+
+
+_anywhere_else: Any = _refuse
+websocket_application = URLRouter([*websocket_urlpatterns, re_path("", _anywhere_else)])

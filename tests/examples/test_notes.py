@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from tests.project.running import DEADLINE_SECONDS, ROOT, free_port
@@ -246,6 +247,12 @@ def test_stranger_gets_nothing(site: Site) -> None:
     assert (refusal["code"], refusal["fatal"]) == ("authentication_required", True)
     with pytest.raises(urllib.error.HTTPError, match="401"):
         urllib.request.urlopen(f"http://127.0.0.1:{site.port}/api/events/?since=0")
+
+
+def test_other_paths_are_refused_without_an_error(site: Site) -> None:
+    with pytest.raises(InvalidStatus, match="403"):
+        connect(f"ws://127.0.0.1:{site.port}/elsewhere")
+    assert "Traceback" not in site.log.read_text(encoding="utf-8")
 
 
 def test_token_opens_the_stream_and_rest(site: Site) -> None:
