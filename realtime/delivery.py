@@ -99,12 +99,17 @@ class Delivery:
 
     def push(self, frames: Sequence[Frame]) -> None:
         """Send events, now or when the socket drains."""
+        outlet = self._outlet
+        # The way of nearly every event, without a detour: this runs for each client.
+        if frames and outlet.is_writable and not (self._pending or self._needs_snapshot):
+            if not self._is_closed:
+                outlet.write(frames)
+                self._blocked_since = None if outlet.is_writable else self._clock()
+            return
         if self._is_closed or not frames:
             return
         if self._needs_snapshot:
             self._count_dropped(frames)
-        elif self._is_clear:
-            self._write(frames)
         else:
             self._pending.extend(frames)
             self._pending_bytes += sum(frame.size for frame in frames)
