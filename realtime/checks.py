@@ -7,11 +7,14 @@ from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error
-from django.db.models import Model
+from django.db.models import CASCADE, DO_NOTHING, PROTECT, RESTRICT, Model
 
 from realtime.conf import conf
 from realtime.feeds import feeds, model_feeds
 from realtime.published import PublishedModel, PublishedQuerySet
+
+# Deletes of what a row points to that leave the row alone, or delete it with its own signals.
+KNOWN_ON_DELETE = (CASCADE, DO_NOTHING, PROTECT, RESTRICT)
 
 
 def check_settings(app_configs: Sequence[Any] | None, **_: Any) -> list[CheckMessage]:
@@ -73,4 +76,19 @@ def _check_model(model: type[Model]) -> Iterator[CheckMessage]:
                 hint="Let the manager's query set inherit PublishedQuerySet.",
                 obj=model,
                 id="realtime.E005",
+            )
+    yield from _check_relations(model)
+
+
+def _check_relations(model: type[Model]) -> Iterator[CheckMessage]:
+    """Django's collector changes rows past every manager, unless it may leave them unread."""
+    for field in model._meta.fields:
+        on_delete = getattr(field.remote_field, "on_delete", None)
+        is_lazy = getattr(on_delete, "lazy_sub_objs", False)
+        if on_delete is not None and on_delete not in KNOWN_ON_DELETE and not is_lazy:
+            yield Error(
+                f"{field} does not publish what deleting its {field.name} changes.",
+                hint="Use SET_NULL, or SET with a value instead of a function.",
+                obj=field,
+                id="realtime.E006",
             )
