@@ -4,14 +4,31 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 from pathlib import Path
 
+from django.core.management.base import BaseCommand
+
 ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs" / "commands.md"
+OWN_APPS = ("realtime", "trading")
 NAMED_BY_THE_README_AND_CI = {
     *("setup", "demo", "run", "test", "test-services", "test-faults"),
     *("lint", "bench", "mutants"),
 }
+
+
+def own_commands() -> set[str]:
+    from django.core.management import get_commands
+
+    return {name for name, app in get_commands().items() if app in OWN_APPS}
+
+
+def load_command(name: str) -> BaseCommand:
+    from django.core.management import get_commands, load_command_class
+
+    return load_command_class(str(get_commands()[name]), name)
 
 
 def make(*arguments: str) -> str:
@@ -45,9 +62,27 @@ def test_make_commands_in_the_documents_exist() -> None:
             assert command in commands, f"{page.name} names make {command}"
 
 
-def test_management_commands_in_the_readme_exist() -> None:
+def test_management_commands_in_the_documents_exist() -> None:
     from django.core.management import get_commands
 
-    named = re.findall(r"manage\.py ([a-z_]+)", (ROOT / "README.md").read_text(encoding="utf-8"))
-    assert named
-    assert set(named) <= set(get_commands())
+    pages = [ROOT / "README.md", ROOT / "examples/notes/README.md", *(ROOT / "docs").rglob("*.md")]
+    for page in pages:
+        named = re.findall(r"manage\.py ([a-z_]+)", page.read_text(encoding="utf-8"))
+        assert set(named) <= {*get_commands(), "help"}, page.name
+
+
+def test_every_command_has_its_part_of_the_page() -> None:
+    parts = re.findall(r"^### (\w+)$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(parts) == sorted(own_commands())
+
+
+def test_examples_of_commands_take_the_options_that_they_name() -> None:
+    examples = re.findall(
+        r"^\.venv/bin/python manage\.py (.+)$", PAGE.read_text("utf-8"), re.MULTILINE
+    )
+    assert {shlex.split(example)[0] for example in examples} == own_commands()
+    for example in examples:
+        name, *arguments = shlex.split(example)
+        parser = load_command(name).create_parser("manage.py", name)
+        # Raises CommandError for an option that does not exist.
+        parser.parse_args(arguments)

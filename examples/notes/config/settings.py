@@ -32,6 +32,7 @@ ROOT_URLCONF = "config.urls"
 ASGI_APPLICATION = "config.asgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 STATIC_URL = "static/"
+TIME_ZONE = "UTC"
 USE_TZ = True
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "page"
@@ -55,6 +56,8 @@ DATABASES = {
             # FULL: nothing that a client has seen may vanish with the power.
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL",
         },
+        # A file: in memory, the connections of a test would lock each other's tables.
+        "TEST": {"NAME": ROOT / "test.sqlite3"},
     },
 }
 
