@@ -445,7 +445,6 @@ def test_late_committer_is_numbered_after_those_who_committed_before_it(
 
 
 @on_postgresql
-@pytest.mark.xfail(strict=True, reason="the log takes the last fifty by id, live state by number")
 def test_tail_of_a_feed_without_keys_is_the_last_by_number_not_by_id(
     other_thread: Writer,
 ) -> None:
