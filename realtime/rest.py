@@ -5,6 +5,7 @@ Apart from the views, because Django REST framework imports this while it is bei
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from django.http import Http404
@@ -15,6 +16,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 LARGEST_PAGE = 500
+# Where Django REST framework puts what concerns no single field.
+NON_FIELD_ERRORS = "non_field_errors"
 
 
 class TokenAuthentication(BaseAuthentication):
@@ -65,12 +68,28 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
 def _error_body(error: Exception) -> dict[str, Any]:
     if isinstance(error, exceptions.ValidationError):
         detail = error.detail
-        fields = detail if isinstance(detail, dict) else {"non_field_errors": detail}
-        named = ", ".join(str(name) for name in fields)
-        return {"code": "invalid_value", "message": f"Not valid: {named}.", "fields": fields}
+        fields = detail if isinstance(detail, dict) else {NON_FIELD_ERRORS: detail}
+        return {"code": "invalid_value", "message": _message(fields), "fields": fields}
     if isinstance(error, exceptions.APIException):
         codes = error.get_codes()
         code = codes if isinstance(codes, str) else error.default_code
         return {"code": code, "message": str(error.detail), "fields": {}}
     code = "not_found" if isinstance(error, Http404) else "permission_denied"
     return {"code": code, "message": str(error) or code.replace("_", " "), "fields": {}}
+
+
+def _message(fields: dict[str, Any]) -> str:
+    """The first thing to say about each field, for a person who reads nothing else."""
+    firsts = {name: next(_texts(detail), "Not valid.") for name, detail in fields.items()}
+    return " ".join(
+        text if name == NON_FIELD_ERRORS else f"{name}: {text}" for name, text in firsts.items()
+    )
+
+
+def _texts(detail: Any) -> Iterator[str]:
+    """Every text of a detail; a list of objects has one for each, those without fault empty."""
+    if isinstance(detail, dict | list):
+        for part in detail.values() if isinstance(detail, dict) else detail:
+            yield from _texts(part)
+    else:
+        yield str(detail)
