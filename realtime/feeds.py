@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import orjson
@@ -94,6 +94,16 @@ class ModelFeed(Feed):
         Where several rows share a key, the newest of each.
         """
         return QuerySet(self.model)
+
+    def lock_current(self, pks: Sequence[Any], *, using: str) -> Sequence[Any]:
+        """Lock what the keys of these `current_rows` name, in order; return the rows as they are.
+
+        Part of a transaction of `resync`. By default the rows themselves are locked. Where several
+        rows share a key, or writers lock another row first, lock that one and look for the rows
+        again: a newer one may have come since they were listed.
+        """
+        rows: QuerySet[Any] = QuerySet(self.model, using=using)
+        return list(rows.filter(pk__in=pks).order_by("pk").select_for_update(of=("self",)))
 
     def data(self, instance: Model) -> Mapping[str, Any]:
         """The message data of `instance`."""

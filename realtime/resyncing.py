@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import orjson
-from django.db import models, transaction
+from django.db import transaction
 
 from realtime import log
 from realtime.changes import chunks, saved_entry
@@ -34,7 +33,8 @@ class Resynced:
 def resync_feed(feed: ModelFeed, *, dry_run: bool = False) -> Resynced:
     """Publish every row of `feed` that differs from its newest event; count only, if `dry_run`.
 
-    Rows are locked while they are compared, 500 at a time, so that writers may go on.
+    What their keys name is locked while they are compared, 500 at a time, so that writers may go
+    on.
     """
     found = Resynced(feed.name)
     started_at = log.newest_id()
@@ -44,7 +44,8 @@ def resync_feed(feed: ModelFeed, *, dry_run: bool = False) -> Resynced:
     )
     for chunk in chunks(pks):
         with transaction.atomic(using=conf().database):
-            entries = [saved_entry(feed, row) for row in _locked(feed, chunk)]
+            rows = feed.lock_current(chunk, using=conf().database)
+            entries = [saved_entry(feed, row) for row in rows]
             keys.update(entry.key for entry in entries)
             changed = _changed(feed, entries)
             found.rows += len(entries)
@@ -60,11 +61,6 @@ def resync_feed(feed: ModelFeed, *, dry_run: bool = False) -> Resynced:
     if gone and not dry_run:
         publish_entries([_deleted(feed, newest) for newest in gone])
     return found
-
-
-def _locked(feed: ModelFeed, pks: Sequence[Any]) -> list[models.Model]:
-    rows: models.QuerySet[Any] = models.QuerySet(feed.model, using=conf().database)
-    return list(rows.filter(pk__in=pks).order_by("pk").select_for_update(of=("self",)))
 
 
 def _changed(feed: ModelFeed, entries: Sequence[Entry]) -> list[Entry]:
