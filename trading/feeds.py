@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from django.db.models import Max, QuerySet
 
 from realtime.feeds import ModelFeed, register
 from trading.models import EquitySnapshot, Position, PositionStatus, RiskStatus
 from trading.serializers import EquitySerializer, PositionSerializer, RiskStatusSerializer
+from trading.services import locks
 
 
 @register
@@ -38,8 +42,14 @@ class EquityFeed(ModelFeed):
 
     def current_rows(self) -> QuerySet[EquitySnapshot]:
         """The newest reading of each account: the older ones say nothing about the present."""
-        newest = EquitySnapshot.objects.order_by().values("account").annotate(newest=Max("pk"))
-        return EquitySnapshot.objects.filter(pk__in=newest.values("newest"))
+        return _newest_of_each_account(EquitySnapshot.objects.all())
+
+    def lock_current(self, pks: Sequence[Any], *, using: str) -> Sequence[EquitySnapshot]:
+        """Lock the accounts of these readings, as `record_equity` does; return their newest."""
+        readings = EquitySnapshot.objects.using(using)
+        accounts = locks.lock_accounts(readings.filter(pk__in=pks).values("account"), using=using)
+        # A statement of its own: it sees what was recorded while this waited for the locks.
+        return list(_newest_of_each_account(readings.filter(account__in=accounts)).order_by("pk"))
 
 
 @register
@@ -52,3 +62,8 @@ class RiskStatusFeed(ModelFeed):
     key_field = "account"
     filter_fields = ("account",)
     permission = "trading.view_riskstatus"
+
+
+def _newest_of_each_account(rows: QuerySet[EquitySnapshot]) -> QuerySet[EquitySnapshot]:
+    newest = rows.order_by().values("account").annotate(newest=Max("pk"))
+    return rows.filter(pk__in=newest.values("newest"))

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 from uuid import UUID
+
+from django.db.models import QuerySet
 
 from trading.conf import risk_conf
 from trading.errors import AccountNotFound, PositionNotFound
@@ -32,6 +35,12 @@ def lock_account(account: str) -> Account:
     if locked is None:
         raise AccountNotFound(field="account", account=account)
     return locked
+
+
+def lock_accounts(accounts: QuerySet[Any, Any], *, using: str) -> list[str]:
+    """Lock the accounts whose keys `accounts` selects, in the order of keys; return these."""
+    rows = Account.objects.using(using).select_for_update(no_key=True).filter(pk__in=accounts)
+    return list(rows.order_by("pk").values_list("pk", flat=True))
 
 
 def lock_risk_status(account: Account, *, at: datetime) -> RiskStatus:
