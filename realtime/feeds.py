@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import UTC
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import orjson
@@ -83,6 +84,7 @@ class ModelFeed(Feed):
 
     def __init__(self) -> None:
         self._serializer = self.serializer_class()
+        _write_in_utc(self._serializer)
 
     def is_live(self, instance: Any) -> bool:
         """Whether snapshots hold this object."""
@@ -157,6 +159,19 @@ def publish(feed_name: str, data: Mapping[str, Any], *, action: str = "created")
     chosen = Action(action)
     live = chosen in {Action.CREATED, Action.UPDATED}
     return publish_entries([feed.entry(data, action=chosen, live=live)])[0]
+
+
+def _write_in_utc(field: Any) -> None:
+    """Let times be in UTC, not in the zone of whoever writes: the same row is the same data."""
+    from rest_framework.serializers import DateTimeField
+
+    if isinstance(field, DateTimeField) and not hasattr(field, "timezone"):
+        field.timezone = UTC
+    child = getattr(field, "child", None)
+    if child is not None:
+        _write_in_utc(child)
+    for inner in getattr(field, "fields", {}).values():
+        _write_in_utc(inner)
 
 
 def _check(feed_class: type[Feed]) -> None:
