@@ -31,6 +31,17 @@ class FeedView(APIView):
     feed: type[ModelFeed]
     permission_classes = (FeedPermission,)
 
+    def accounts(self, request: Request) -> selectors.Accounts:
+        """The accounts that the request's user may see, as in the stream."""
+        return selectors.viewable_accounts(request.user)
+
+    def require_account(self, request: Request, account: str) -> None:
+        """Answer 404 for an account that is not there, or not for this user: all the same."""
+        try:
+            selectors.get_account(account, accounts=self.accounts(request))
+        except errors.NotFound as error:
+            raise NotFound(error.message, code=error.code) from None
+
     def page(
         self,
         request: Request,
@@ -57,7 +68,8 @@ class PositionList(FeedView):
         """A page of the positions that match the filters."""
         query = PositionsQuery.read(request.query_params)
         filters = {name: query[name] for name in selectors.POSITION_FILTERS if name in query}
-        return Response(self.page(request, selectors.list_positions(filters), PositionSerializer))
+        rows = selectors.list_positions(filters, accounts=self.accounts(request))
+        return Response(self.page(request, rows, PositionSerializer))
 
 
 class PositionDetail(FeedView):
@@ -68,7 +80,7 @@ class PositionDetail(FeedView):
     def get(self, request: Request, position_id: str) -> Response:
         """The position as the feed publishes it."""
         try:
-            row = selectors.get_position(position_id)
+            row = selectors.get_position(position_id, accounts=self.accounts(request))
         except errors.NotFound as error:
             raise NotFound(error.message, code=error.code) from None
         return Response(PositionSerializer(row).data)
@@ -82,7 +94,7 @@ class EquityCurve(FeedView):
     def get(self, request: Request) -> Response:
         """A page of readings, or with `points` the whole period thinned."""
         query = EquityQuery.read(request.query_params)
-        _require_account(query["account"])
+        self.require_account(request, query["account"])
         rows = selectors.list_equity(
             account=query["account"], since=query.get("since"), until=query.get("until")
         )
@@ -103,17 +115,10 @@ class Risk(FeedView):
         """The status as the feed publishes it, with a page of changes, newest first."""
         query = RiskQuery.read(request.query_params)
         account = query["account"]
-        _require_account(account)
+        self.require_account(request, account)
         status: dict[str, Any] = dict(
             RiskStatusSerializer(selectors.risk_status(account=account)).data
         )
         changes = selectors.list_risk_changes(account=account)
         status["changes"] = self.page(request, changes, RiskChangeSerializer)
         return Response(status)
-
-
-def _require_account(account: str) -> None:
-    try:
-        selectors.get_account(account)
-    except errors.NotFound as error:
-        raise NotFound(error.message, code=error.code) from None

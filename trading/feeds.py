@@ -3,18 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django.db.models import Max, QuerySet
 
-from realtime.feeds import ModelFeed, register
+from realtime.feeds import ModelFeed, Scope, register
+from trading import selectors
 from trading.models import EquitySnapshot, Position, PositionStatus, RiskStatus
 from trading.serializers import EquitySerializer, PositionSerializer, RiskStatusSerializer
 from trading.services import locks
 
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
+
+
+class AccountsFeed(ModelFeed):
+    """A feed whose objects belong to accounts: who may see an account may see them."""
+
+    def scope(self, user: AbstractBaseUser | AnonymousUser) -> Scope | None:
+        """The accounts that `user` may see.
+
+        Without a limit for clients without credentials: REALTIME_ALLOW_ANONYMOUS opens the stream
+        to everybody, and there is no user who could be a member.
+        """
+        if user.is_anonymous:
+            return None
+        accounts = selectors.viewable_accounts(cast("User", user))
+        return None if accounts is None else {"account": accounts}
+
 
 @register
-class PositionFeed(ModelFeed):
+class PositionFeed(AccountsFeed):
     """Positions: live until they are closed."""
 
     name = "position_update"
@@ -30,7 +49,7 @@ class PositionFeed(ModelFeed):
 
 
 @register
-class EquityFeed(ModelFeed):
+class EquityFeed(AccountsFeed):
     """An account's equity: its newest reading."""
 
     name = "equity_update"
@@ -53,7 +72,7 @@ class EquityFeed(ModelFeed):
 
 
 @register
-class RiskStatusFeed(ModelFeed):
+class RiskStatusFeed(AccountsFeed):
     """What an account may do, with the figures and limits that say so."""
 
     name = "risk_status_update"

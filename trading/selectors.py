@@ -6,9 +6,10 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from decimal import Decimal
 from math import ceil
+from typing import TYPE_CHECKING
 from uuid import UUID
 
-from django.db.models import Count, F, Q, QuerySet, Window
+from django.db.models import Count, F, Q, QuerySet, Window, prefetch_related_objects
 from django.db.models.functions import Mod, RowNumber
 from django.utils import timezone
 
@@ -17,6 +18,7 @@ from trading.errors import AccountNotFound, PositionNotFound
 from trading.models import (
     DEFAULT_ACCOUNT,
     LIVE_STATUSES,
+    VIEW_ALL_ACCOUNTS,
     Account,
     EquitySnapshot,
     Position,
@@ -25,20 +27,41 @@ from trading.models import (
 )
 from trading.services.locks import parse_position_id
 
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser, User
+
 POSITION_FILTERS = ("account", "symbol", "status", "strategy_id")
 
+# The accounts to look into; None: all of them.
+Accounts = Collection[str] | None
 
-def list_positions(filters: Mapping[str, Collection[str]] | None = None) -> QuerySet[Position]:
+
+def viewable_accounts(user: User | AnonymousUser) -> Accounts:
+    """The accounts that `user` may see: those it is a member of, or None for all of them.
+
+    Queried once for each instance of the user, as Django does with its permissions.
+    """
+    if user.is_anonymous:
+        return frozenset()
+    if user.has_perm(VIEW_ALL_ACCOUNTS):
+        return None
+    prefetch_related_objects([user], "trading_accounts")
+    return frozenset(account.pk for account in user.trading_accounts.all())
+
+
+def list_positions(
+    filters: Mapping[str, Collection[str]] | None = None, *, accounts: Accounts = None
+) -> QuerySet[Position]:
     """Positions, newest first; `filters` names the values that each field may have."""
-    rows: QuerySet[Position] = Position.objects.all()
+    rows: QuerySet[Position] = _within(accounts)
     for field, values in (filters or {}).items():
         rows = rows.filter(**{f"{field}__in": list(values)})
     return rows
 
 
-def get_position(position_id: UUID | str) -> Position:
-    """One position; raises PositionNotFound."""
-    row: Position | None = Position.objects.filter(pk=parse_position_id(position_id)).first()
+def get_position(position_id: UUID | str, *, accounts: Accounts = None) -> Position:
+    """One position; raises PositionNotFound, also for one of another account than `accounts`."""
+    row = _within(accounts).filter(pk=parse_position_id(position_id)).first()
     if row is None:
         raise PositionNotFound(position_id=position_id)
     return row
@@ -65,8 +88,13 @@ def list_live_positions(*, account: str, simulated: bool) -> list[Position]:
     return list(rows.filter(status__in=LIVE_STATUSES).order_by("pk"))
 
 
-def get_account(account: str) -> Account:
-    """The account; the default one is there before its row is. Raises AccountNotFound."""
+def get_account(account: str, *, accounts: Accounts = None) -> Account:
+    """The account; the default one is there before its row is.
+
+    Raises AccountNotFound, also for another account than `accounts`.
+    """
+    if accounts is not None and account not in accounts:
+        raise AccountNotFound(field="account", account=account)
     found = Account.objects.filter(pk=account).first()
     if found is not None:
         return found
@@ -145,3 +173,8 @@ def count_rows_that_are_not_simulated() -> tuple[int, int]:
         Position.objects.filter(simulated=False).count(),
         EquitySnapshot.objects.filter(simulated=False).count(),
     )
+
+
+def _within(accounts: Accounts) -> QuerySet[Position]:
+    rows: QuerySet[Position] = Position.objects.all()
+    return rows if accounts is None else rows.filter(account__in=accounts)

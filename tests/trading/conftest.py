@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Permission, User
 
 from realtime.models import Event
 from trading import services
@@ -55,3 +56,17 @@ def open_example(**changes: Any) -> Position:
         "at": MONDAY,
     }
     return services.open_position(**{**values, **changes})
+
+
+def add_user(name: str, *accounts: str, sees_all: bool = False) -> User:
+    """Add a user who may view trading's feeds, and is a member of these accounts, made if new."""
+    user = User.objects.create(username=name)
+    viewing = Permission.objects.filter(
+        content_type__app_label="trading", codename__startswith="view_"
+    )
+    user.user_permissions.set(
+        viewing if sees_all else viewing.exclude(codename="view_all_accounts")
+    )
+    for slug in accounts:
+        Account.objects.get_or_create(slug=slug)[0].members.add(user)
+    return user

@@ -11,6 +11,7 @@ from django.db import models
 from trading.models.columns import amount
 
 DEFAULT_ACCOUNT = "default"
+VIEW_ALL_ACCOUNTS = "trading.view_all_accounts"
 DEFAULT_STARTING_CAPITAL = Decimal(100_000)
 
 
