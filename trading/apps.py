@@ -11,11 +11,12 @@ class TradingConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Connect the rules that keep history as it was written, and the reading of settings."""
-        from trading import conf
+        """Connect the rules of history and membership, and the reading of settings."""
+        from trading import conf, membership
         from trading.models import EquitySnapshot, RiskChange
         from trading.models.history import keep_history
 
         conf.connect()
+        membership.connect()
         keep_history(EquitySnapshot)
         keep_history(RiskChange)
