@@ -9,8 +9,10 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from rest_framework.exceptions import ValidationError
 from rest_framework.test import APIClient
 
+from realtime.rest import exception_handler
 from tests.trading.conftest import MONDAY, open_example
 from trading import services
 from trading.models import Account, Position
@@ -196,3 +198,43 @@ def test_the_number_of_queries_does_not_grow_with_the_rows(
     for _ in range(5):
         write()
     assert count_queries() == one
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        (
+            "symbol=bitcoin",
+            "symbol: 'bitcoin' is no symbol: write BASE/QUOTE in capitals, such as BTC/USDT.",
+        ),
+        (
+            "page=0&page_size=501",
+            "page: Ensure this value is greater than or equal to 1. "
+            "page_size: Ensure this value is less than or equal to 500.",
+        ),
+        (
+            "colour=red",
+            "colour: There is no such parameter; there are: "
+            "page, page_size, account, symbol, status, strategy_id.",
+        ),
+    ],
+)
+def test_the_message_of_a_400_says_what_is_wrong_with_each_field(
+    viewer: APIClient, query: str, message: str
+) -> None:
+    assert viewer.get(f"/api/positions/?{query}").json()["message"] == message
+
+
+@pytest.mark.parametrize(
+    ("detail", "message"),
+    [
+        (["Everything is wrong."], "Everything is wrong."),
+        ({"non_field_errors": ["Both at once."]}, "Both at once."),
+        ({"legs": [{}, {"price": ["It is missing.", "It is odd."]}]}, "legs: It is missing."),
+        ({"legs": {"price": []}}, "legs: Not valid."),
+    ],
+)
+def test_the_message_is_found_in_errors_of_any_shape(detail: Any, message: str) -> None:
+    answer = exception_handler(ValidationError(detail), {})
+    assert answer is not None
+    assert answer.data["message"] == message
