@@ -1,0 +1,1 @@
+"""Whole-path tests: the real server as a process, real clients, the database read directly."""

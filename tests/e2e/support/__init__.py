@@ -1,0 +1,1 @@
+"""What the whole-path tests stand on: servers, clients with their own reducer, writers, rows."""
