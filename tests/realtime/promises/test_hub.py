@@ -135,7 +135,7 @@ async def test_everybody_gets_the_state_when_the_hub_starts_from_another(stage: 
 async def test_state_of_another_stream_is_not_the_one_before_at_the_same_number(
     stage: Stage,
 ) -> None:
-    first = await stage.connect()
+    first, _ = await stage.connect(), await stage.connect()
     first.receive()
     stage.load(logged(5, key="ETH"), head=HEAD)
     (snapshot,) = first.receive()
@@ -145,7 +145,8 @@ async def test_state_of_another_stream_is_not_the_one_before_at_the_same_number(
 
 
 async def test_snapshot_is_the_state_as_of_its_number(stage: Stage) -> None:
-    await stage.connect()
+    for _ in range(2):
+        await stage.connect()
     stage.deliver(logged(8, key="ETH"))
     snapshot = (await stage.connect()).receive()[-1]
     assert snapshot["seq"] == 8
