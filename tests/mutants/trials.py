@@ -15,7 +15,7 @@ from tests.mutants.patches import Mutant
 from tests.mutants.runs import Outcome, Run, run_tests
 
 TIMEOUT_SECONDS = 60.0
-BASELINE_TIMEOUT_SECONDS = 180.0
+BASELINE_TIMEOUT_SECONDS = 300.0
 
 
 class Verdict(StrEnum):
