@@ -111,7 +111,12 @@ def _parse(value: Any, wanted: type) -> Any:
         return _parse_bool(value)
     if wanted is tuple:
         parts = value.split(",") if isinstance(value, str) else list(value)
+        if not all(isinstance(part, str) for part in parts):
+            raise ValueError(value)
         return tuple(part.strip() for part in parts if part.strip())
+    if wanted is int and isinstance(value, float):
+        # `int` would cut its decimals off.
+        raise ValueError(value)
     if wanted is Decimal:
         number = Decimal(str(value))
         if not number.is_finite():
