@@ -47,15 +47,15 @@ class MaskingFilter(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Rewrite `record` in place when it shows a credential."""
-        if isinstance(record.msg, str):
-            # A masked template may swallow a placeholder, so the message is made first.
-            try:
-                message = record.getMessage()
-            except (TypeError, ValueError, KeyError):
-                return True
-            masked = mask(message)
-            if masked != message:
-                _rewrite(record, masked)
+        # A masked template may swallow a placeholder, so the message is made first; what is logged
+        # may be any object, an exception for one.
+        try:
+            message = record.getMessage()
+        except (TypeError, ValueError, KeyError):
+            return True
+        masked = mask(message)
+        if masked != message:
+            _rewrite(record, masked)
         return True
 
 
