@@ -57,8 +57,16 @@ class Feed:
         return None
 
     def key(self, data: Mapping[str, Any]) -> str:
-        """The key of the object that `data` describes; empty for a feed without keys."""
-        return "" if self.key_field is None else str(data[self.key_field])
+        """The key of the object that `data` describes; empty for a feed without keys.
+
+        Raises KeyError or ValueError when `data` lacks it.
+        """
+        if self.key_field is None:
+            return ""
+        key = data[self.key_field]
+        if key is None or key == "":
+            raise ValueError(f"{self.key_field!r}, the key of {self.name}, is empty")
+        return str(key)
 
     def entry(self, data: Mapping[str, Any], *, action: Action, live: bool) -> Entry:
         """The log entry for `data`; raises TypeError when it cannot be JSON."""
@@ -147,7 +155,7 @@ def publish(feed_name: str, data: Mapping[str, Any], *, action: str = "created")
     """Publish one event of a feed by call and return its id; part of the caller's transaction.
 
     For feeds without a model, and for tests. Raises LookupError for an unknown feed, KeyError when
-    `data` lacks the feed's key, ValueError for an action that the protocol does not know.
+    `data` lacks the feed's key, ValueError for an empty one or for an unknown action.
     """
     from realtime.publishing import publish_entries
 
@@ -157,7 +165,8 @@ def publish(feed_name: str, data: Mapping[str, Any], *, action: str = "created")
         known = ", ".join(_feeds)
         raise LookupError(f"there is no feed {feed_name!r}; there are: {known}") from None
     chosen = Action(action)
-    live = chosen in {Action.CREATED, Action.UPDATED}
+    # A message without a key is no object that could end.
+    live = feed.key_field is None or chosen in {Action.CREATED, Action.UPDATED}
     return publish_entries([feed.entry(data, action=chosen, live=live)])[0]
 
 
