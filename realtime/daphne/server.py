@@ -31,7 +31,8 @@ class RealtimeServer(Server):
         # Called after the factories are made and before the reactor runs.
         self.ws_factory.protocol = RealtimeWebSocketProtocol
         # A client that breaks the protocol is told so by a close frame (1007, 1009, …).
-        self.ws_factory.setProtocolOptions(failByDrop=False)
+        # Each call forgets that a page of no origin (a file) may connect, with a token.
+        self.ws_factory.setProtocolOptions(failByDrop=False, allowNullOrigin=True)
         if self._next_ready_callable is not None:
             self._next_ready_callable()
 
