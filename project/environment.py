@@ -66,9 +66,18 @@ class ServiceSettings(SettingsGroup):
         return {field.name.upper(): field for field in dataclasses.fields(cls)}
 
 
+@dataclass(frozen=True)
+class DeskRealtimeSettings(RealtimeSettings):
+    """The real-time layer's settings, under the name of this service."""
+
+    service_name: str = setting(
+        "Stable Cash & Carry", "What the service is called in `connection_established` and at `/`."
+    )
+
+
 GROUPS: tuple[tuple[str, type[SettingsGroup]], ...] = (
     ("The service", ServiceSettings),
-    ("The real-time layer", RealtimeSettings),
+    ("The real-time layer", DeskRealtimeSettings),
     ("The risk engine", RiskSettings),
 )
 

@@ -146,7 +146,7 @@ class RealtimeSettings(SettingsGroup):
     prefix: ClassVar[str] = "REALTIME"
 
     service_name: str = setting(
-        "Stable Cash & Carry", "Named in `connection_established` and at `/`."
+        "Real-time", "What the service is called in `connection_established` and at `/`."
     )
     database: str = setting("default", "The database alias that carries the stream.")
     relay: bool = setting(
