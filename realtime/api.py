@@ -108,7 +108,8 @@ class EventsView(StreamView):
         return Response(
             {
                 "stream": position.identity,
-                "head": max(position.head, last),
+                # Some events may have come since the position was read.
+                "head": max(position.head, last if events else 0),
                 "results": [orjson.loads(frame.text) for frame in frames],
                 "next": last if last < position.head else None,
             }
@@ -128,4 +129,5 @@ def _refusal(problem: Problem) -> exceptions.APIException:
 
 
 def _is_text(value: object) -> bool:
-    return isinstance(value, str) and bool(value)
+    # Databases refuse a null character.
+    return isinstance(value, str) and bool(value) and "\x00" not in value

@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
 from importlib import import_module
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib.auth import get_user
 from django.contrib.auth.models import AnonymousUser
 from django.db import close_old_connections
 from django.http import HttpRequest
-from django.http.request import validate_host
+from django.http.request import split_domain_port, validate_host
 
 from realtime.conf import conf
 from realtime.grants import Grants, anonymous_grants, grants_of
@@ -159,8 +158,9 @@ def origin_is_allowed(origin: str | None, *, host: str) -> bool:
     allowed = settings.ALLOWED_HOSTS or (
         ["localhost", "127.0.0.1", "[::1]"] if settings.DEBUG else []
     )
-    parts = urlsplit(origin)
-    return parts.netloc == host and validate_host(parts.hostname or "", allowed)
+    address = origin.partition("://")[2]
+    name, _ = split_domain_port(address)
+    return bool(name) and address == host and validate_host(name, allowed)
 
 
 def _cookie(header: str, name: str) -> str | None:
@@ -168,4 +168,6 @@ def _cookie(header: str, name: str) -> str | None:
         cookies = SimpleCookie(header)
     except CookieError:
         return None
-    return cookies[name].value if name in cookies else None
+    value = cookies[name].value if name in cookies else None
+    # Databases refuse a null character, which a quoted cookie can hold; no session has one.
+    return None if value is None or "\x00" in value else value
