@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error
 from django.db.models import CASCADE, DO_NOTHING, PROTECT, RESTRICT, Model
@@ -17,9 +18,28 @@ from realtime.published import PublishedModel, PublishedQuerySet
 KNOWN_ON_DELETE = (CASCADE, DO_NOTHING, PROTECT, RESTRICT)
 
 
+RUNSERVER_APPS = frozenset({"channels", "daphne", "django.contrib.staticfiles"})
+
+
 def check_settings(app_configs: Sequence[Any] | None, **_: Any) -> list[CheckMessage]:
     """The settings name a database and feeds that exist; published models publish all writes."""
-    return [*_check_database(), *_check_anonymous_feeds(), *_check_models()]
+    return [*_check_database(), *_check_order(), *_check_anonymous_feeds(), *_check_models()]
+
+
+def _check_order() -> list[CheckMessage]:
+    """`runserver` of the first app that has one is used: another has no WebSocket."""
+    ours = apps.get_app_config("realtime")
+    configs = list(apps.get_app_configs())
+    earlier = [config.name for config in configs[: configs.index(ours)]]
+    return [
+        Error(
+            f"{name} stands before realtime in INSTALLED_APPS, and brings a runserver of its own.",
+            hint="Put realtime first: its runserver has the WebSocket.",
+            id="realtime.E007",
+        )
+        for name in earlier
+        if name in RUNSERVER_APPS
+    ]
 
 
 def _check_database() -> list[CheckMessage]:
