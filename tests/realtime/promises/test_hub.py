@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import pytest
 
 from realtime import relay
+from realtime.frames import Frame
 from realtime.grants import Grants
+from realtime.members import Member
 from tests.realtime.fakes import logged
 from tests.realtime.promises.stage import IDENTITY, Stage, WatchedOutlet
 
@@ -114,6 +117,24 @@ async def test_batch_with_a_hole_waits_until_the_log_was_read(
     assert wakes == [True]
     stage.deliver(logged(8), logged(9), logged(10))
     assert client.receive_events() == [8, 9, 10]
+
+
+@pytest.mark.xfail(strict=True, reason="nobody reads the log again before the next commit")
+@pytest.mark.parametrize("way", ["deliver", "hear"])
+async def test_hub_that_could_not_apply_a_batch_reads_the_log_at_once(
+    stage: Stage, wakes: list[bool], monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    await stage.connect()
+
+    def fail(member: Member, frames: Sequence[Frame]) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Member, "send", fail)
+    with contextlib.suppress(ZeroDivisionError):
+        getattr(stage, way)(logged(8))
+    # No client has the event, and no heartbeat may say so.
+    assert stage.hub.position != (IDENTITY, 8)
+    assert wakes == [True]
 
 
 async def test_batch_of_numbers_alone_is_read_from_the_log(stage: Stage, wakes: list[bool]) -> None:
