@@ -38,7 +38,7 @@ class Table:
 def explain(trials: Sequence[Trial]) -> str:
     """What went wrong with each mutant that was not killed, and what to do."""
     return "\n".join(
-        f"\n{trial.verdict.value.upper()} {trial.mutant.name}: {trial.remedy}\n{trial.output}"
+        f"\n{trial.verdict.value.upper()} {trial.mutant.name}: {trial.remedy}\n{trial.output}".rstrip()
         for trial in trials
         if trial.remedy
     )
