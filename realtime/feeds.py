@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rest_framework.serializers import BaseSerializer
 
 FEED_NAME = re.compile(r"^[a-z][a-z0-9_]{0,63}$")
+LONGEST_KEY = 200
 # Query parameters of `/ws` with a meaning of their own: no filter field may have such a name.
 RESERVED_PARAMETERS = frozenset(
     {"token", "feeds", "stream", "since", "subscription", "snapshot", "max_rate"}
@@ -59,14 +60,17 @@ class Feed:
     def key(self, data: Mapping[str, Any]) -> str:
         """The key of the object that `data` describes; empty for a feed without keys.
 
-        Raises KeyError or ValueError when `data` lacks it.
+        Raises KeyError when `data` lacks it, ValueError when no column could hold it.
         """
         if self.key_field is None:
             return ""
-        key = data[self.key_field]
-        if key is None or key == "":
-            raise ValueError(f"{self.key_field!r}, the key of {self.name}, is empty")
-        return str(key)
+        key = "" if data[self.key_field] is None else str(data[self.key_field])
+        if not 0 < len(key) <= LONGEST_KEY or "\x00" in key:
+            raise ValueError(
+                f"{self.key_field!r}, the key of {self.name}, has to be a text of 1 to "
+                f"{LONGEST_KEY} characters"
+            )
+        return key
 
     def entry(self, data: Mapping[str, Any], *, action: Action, live: bool) -> Entry:
         """The log entry for `data`; raises TypeError when it cannot be JSON."""
@@ -155,7 +159,7 @@ def publish(feed_name: str, data: Mapping[str, Any], *, action: str = "created")
     """Publish one event of a feed by call and return its id; part of the caller's transaction.
 
     For feeds without a model, and for tests. Raises LookupError for an unknown feed, KeyError when
-    `data` lacks the feed's key, ValueError for an empty one or for an unknown action.
+    `data` lacks the feed's key, ValueError for one that cannot be, or for an unknown action.
     """
     from realtime.publishing import publish_entries
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
+import orjson
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from realtime import relay
@@ -55,7 +55,11 @@ class Command(BaseCommand):
             raise CommandError(f"There is no feed {name!r}; there are: {', '.join(feeds())}.")
         if text is None:
             raise CommandError("--feed needs --data, a JSON object.")
-        self._say(name, publish(name, _parse(text, feed), action=action))
+        try:
+            event = publish(name, _parse(text, feed), action=action)
+        except ValueError as error:
+            raise CommandError(f"--data cannot be published: {error}.") from None
+        self._say(name, event)
 
     def _publish_log(self, level: str, text: str) -> None:
         if level.upper() not in LEVELS:
@@ -77,8 +81,8 @@ class Command(BaseCommand):
 
 def _parse(text: str, feed: Feed) -> dict[str, Any]:
     try:
-        data = json.loads(text)
-    except ValueError as error:
+        data = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
         raise CommandError(f"--data is not JSON: {error}") from None
     if not isinstance(data, dict):
         raise CommandError("--data has to be a JSON object.")

@@ -9,6 +9,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from realtime.tokens import create_token
 
+LONGEST_NAME = 100
+
 
 class Command(BaseCommand):
     """Makes a token for a user and prints its key."""
@@ -31,6 +33,8 @@ class Command(BaseCommand):
             ) from None
         if not user.is_active:
             raise CommandError(f"{options['user']!r} is not active: its tokens would be refused.")
+        if len(options["name"]) > LONGEST_NAME:
+            raise CommandError(f"A token's name holds at most {LONGEST_NAME} characters.")
         _, key = create_token(user, name=options["name"])
         self.stderr.write("The token is shown only now; it is stored as a digest.")
         self.stdout.write(key)
