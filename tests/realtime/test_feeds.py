@@ -151,7 +151,7 @@ def test_message_without_a_key_is_part_of_snapshots_whatever_its_action() -> Non
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("key", ["", None])
-def test_empty_key_is_no_key_of_a_feed_with_keys(key: object) -> None:
+@pytest.mark.parametrize("key", ["", None, "x" * 201, "null\x00character"])
+def test_key_that_no_column_holds_is_refused(key: object) -> None:
     with pytest.raises(ValueError, match="instrument"):
         publish("price", {"instrument": key})
