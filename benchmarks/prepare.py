@@ -18,6 +18,7 @@ def prepare(*, positions: int) -> str:
 
     from realtime.feeds import feeds
     from realtime.tokens import create_token
+    from trading.models import DEFAULT_ACCOUNT, Account
 
     call_command("migrate", verbosity=0, interactive=False)
     user = User.objects.create(username="bench")
@@ -27,6 +28,7 @@ def prepare(*, positions: int) -> str:
             user.user_permissions.add(
                 Permission.objects.get(content_type__app_label=app, codename=codename)
             )
+    Account.objects.get(pk=DEFAULT_ACCOUNT).members.add(user)
     for number in range(positions):
         open_position(number)
     _, key = create_token(user, name="bench")

@@ -72,6 +72,8 @@ def run(kind: str, writer: str, size: Size, *, seed: int) -> dict[str, Any]:
         wall = time.monotonic() - before[0]
         used = cpu_seconds(server.pid) - before[1]
         busy = core_busy_seconds(server.core) - before[2]
+    if not received["is_complete"]:
+        raise Failed(f"{received['deliveries']} of {received['wanted']} deliveries arrived")
     return received | {
         "connect_seconds": connecting["seconds"],
         "wall_seconds": wall,
@@ -117,8 +119,8 @@ def doubts(records: list[dict[str, Any]]) -> set[str]:
     """What makes the figures of these runs less than certain."""
     found = set()
     for record in records:
-        if not record["is_complete"] or record["problem_count"] or record["lost"]:
-            found.add(f"not everything was received in order: {record['problems']}")
+        if record["problem_count"] or record["lost"] or record["resyncs"]:
+            found.add(f"void: not everything was received in order: {record['problems']}")
         if record["generator_share"] > BUSIEST_GENERATOR:
             found.add("void: the load generator had no time of its own left")
         if record["foreign_share"] > MOST_FOREIGN_SHARE:
