@@ -33,6 +33,11 @@ class Mutant:
     tests: tuple[str, ...]
     needs: frozenset[str]
 
+    @property
+    def test_names(self) -> str:
+        """The tests that must fail, without their files."""
+        return ", ".join(test.rpartition("::")[2] for test in self.tests)
+
 
 def read_mutants(folder: Path = FOLDER) -> list[Mutant]:
     """Every mutant of `folder` by name; raises BadPatch."""

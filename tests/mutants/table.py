@@ -17,7 +17,7 @@ class Table:
         self._widths = (
             max(len(text) for text in (HEADINGS[0], *(m.name for m in mutants))),
             max(len(text) for text in (HEADINGS[1], *(m.promise for m in mutants))),
-            max(len(_tests(m)) for m in mutants),
+            max(len(m.test_names) for m in mutants),
         )
 
     def heading(self) -> str:
@@ -27,7 +27,7 @@ class Table:
     def row(self, trial: Trial) -> str:
         """One mutant's fate."""
         is_killed = trial.verdict is Verdict.KILLED
-        fate = _tests(trial.mutant) if is_killed else f"{trial.verdict.value.upper()}"
+        fate = trial.mutant.test_names if is_killed else trial.verdict.value.upper()
         return self._row(trial.mutant.name, trial.mutant.promise, fate, f"{trial.seconds:.1f}")
 
     def _row(self, *cells: str) -> str:
@@ -37,11 +37,12 @@ class Table:
 
 def explain(trials: Sequence[Trial]) -> str:
     """What went wrong with each mutant that was not killed, and what to do."""
-    return "\n".join(
-        f"\n{trial.verdict.value.upper()} {trial.mutant.name}: {trial.remedy}\n{trial.output}".rstrip()
-        for trial in trials
-        if trial.remedy
-    )
+    return "\n".join(_explanation(trial) for trial in trials if trial.remedy)
+
+
+def _explanation(trial: Trial) -> str:
+    verdict = trial.verdict.value.upper()
+    return f"\n{verdict} {trial.mutant.name}: {trial.remedy}\n{trial.output}".rstrip()
 
 
 def closing_line(trials: Sequence[Trial]) -> str:
@@ -50,7 +51,3 @@ def closing_line(trials: Sequence[Trial]) -> str:
     skipped = sum(trial.verdict is Verdict.SKIPPED for trial in trials)
     line = f"{killed} passed, {len(trials) - killed - skipped} failed"
     return f"{line}, {skipped} skipped" if skipped else line
-
-
-def _tests(mutant: Mutant) -> str:
-    return ", ".join(test.rpartition("::")[2] for test in mutant.tests)

@@ -38,11 +38,6 @@ class Trial:
     remedy: str = ""
     output: str = ""
 
-    @property
-    def killed_by(self) -> str:
-        """The tests that failed, without their files."""
-        return ", ".join(test.rpartition("::")[2] for test in self.mutant.tests)
-
 
 async def try_mutant(
     mutant: Mutant,
