@@ -98,6 +98,9 @@ class Session:
 
     def receive_text(self, text: str) -> list[Effect]:
         """Take one command; every command is answered, whatever it holds."""
+        # Our own server refuses such a message before it is read; others let it through.
+        if len(text.encode(errors="surrogatepass")) > conf().max_message_bytes:
+            return [Close(1009, "message too large")]
         if self._is_too_fast():
             limit = conf().commands_per_second
             return [self._fatal("rate_limited", f"More than {limit} commands in a second.")]
