@@ -98,17 +98,19 @@ class Client:
 
     async def receive_type(self, wanted: str) -> Message:
         """The next message of this type; what comes before it is dropped."""
-        while True:
-            message = await self.receive()
-            if message["type"] == wanted:
-                return message
+        # Heartbeats go on for ever: the wait as a whole has its limit, too.
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while (message := await self.receive())["type"] != wanted:
+                pass
+        return message
 
     async def receive_until_closed(self) -> tuple[list[Message], int, str]:
         """All that still comes, then the code and the reason of the close."""
         messages = []
         try:
-            while True:
-                messages.append(await self.receive())
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while True:
+                    messages.append(await self.receive())
         except ConnectionClosed as closed:
             code, reason = (closed.rcvd.code, closed.rcvd.reason) if closed.rcvd else (1006, "")
             return messages, code, reason

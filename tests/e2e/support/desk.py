@@ -14,12 +14,12 @@ from tests.e2e.support.processes import ROOT, make_environment
 class Desk:
     """Calls functions of `tests.e2e.support.actions` in another process."""
 
-    def __init__(self, database_url: str, log: Path) -> None:
+    def __init__(self, database_url: str, log: Path, **changes: str) -> None:
         with log.open("ab") as errors:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "tests.e2e.support.desk_worker"],
                 cwd=ROOT,
-                env=make_environment(database_url),
+                env=make_environment(database_url, **changes),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,

@@ -75,6 +75,10 @@ class Follower:
         self._start(established)
         return established
 
+    def move_to(self, server: Server) -> None:
+        """Connect to `server` from now on; what is held, and where, stays."""
+        self._server = server
+
     async def receive(self) -> Message:
         """Take the next message, and check that it may come now."""
         message = await self.client.receive()

@@ -54,7 +54,8 @@ class Server:
         self.database = database
         self.tokens = tokens
         self.port = choose_port()
-        self._command = (*command, *options)
+        self.command = command
+        self._options = options
         self._environment = {"REALTIME_HEARTBEAT_SECONDS": str(HEARTBEAT_SECONDS), **environment}
         self._log = folder / f"server-{self.port}.log"
         self._desk: Desk | None = None
@@ -74,7 +75,7 @@ class Server:
 
     def start(self, **changes: str) -> None:
         """Start a process and wait until it answers; `changes` hold for this process alone."""
-        arguments = [part.format(port=self.port) for part in self._command]
+        arguments = [part.format(port=self.port) for part in (*self.command, *self._options)]
         environment = {**self._environment, **changes}
         self.program = Program(self.database.url, *arguments, log=self._log, **environment)
         deadline = time.monotonic() + DEADLINE_SECONDS
