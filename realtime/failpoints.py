@@ -13,16 +13,19 @@ _armed = os.environ.get(VARIABLE, "")
 def reach(name: str) -> None:
     """Kill this process, as a power cut would, when `FAILPOINT` names this place.
 
-    `NAME:COUNT` lets it pass COUNT times first.
+    `NAME:COUNT` lets it pass COUNT times first; `NAME:COUNT:SIGNAL` sends another signal, once:
+    `STOP` freezes the process, `TERM` asks it to end.
     """
     global _armed
     if not _armed:
         return
-    wanted, _, count = _armed.partition(":")
+    wanted, count, signal_name = (*_armed.split(":"), "", "")[:3]
     if wanted != name:
         return
     remaining = int(count or 0)
     if remaining > 0:
-        _armed = f"{name}:{remaining - 1}"
+        _armed = f"{name}:{remaining - 1}:{signal_name}"
         return
-    os.kill(os.getpid(), signal.SIGKILL)
+    # It may go on afterwards.
+    _armed = ""
+    os.kill(os.getpid(), signal.Signals[f"SIG{signal_name or 'KILL'}"])

@@ -18,6 +18,7 @@ def publish_entries(entries: Sequence[Entry]) -> list[int]:
     nothing.
     """
     ids = log.append(entries)
+    failpoints.reach("before_commit")
     transaction.on_commit(_wake, using=conf().database, robust=True)
     return ids
 

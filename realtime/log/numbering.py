@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import transaction
 
+from realtime import failpoints
 from realtime.log.database import (
     COLUMNS,
     EVENT_TABLE,
@@ -52,4 +53,7 @@ def number(limit: int) -> tuple[str, list[LoggedEvent]]:
             create_stream()
             locked = fetch(LOCK)
         identity, head = locked[0]
-        return identity, to_events(fetch(NUMBER, (head, limit)))
+        events = to_events(fetch(NUMBER, (head, limit)))
+        if events:
+            failpoints.reach("while_numbering")
+        return identity, events
