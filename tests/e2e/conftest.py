@@ -42,12 +42,18 @@ def start_server(
     tokens: Mapping[str, str],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[StartServer]:
-    """Starts servers, each on a database of its own; all are stopped after the module."""
+    """Starts servers, each on a database of its own or on that of the server `beside`.
+
+    All are stopped after the module.
+    """
     with ExitStack() as stack:
 
-        def start(**options: Any) -> Server:
-            database = blank_database.copy(f"copy{next(_numbers)}")
-            stack.callback(database.drop)
+        def start(*, beside: Server | None = None, **options: Any) -> Server:
+            if beside is None:
+                database = blank_database.copy(f"copy{next(_numbers)}")
+                stack.callback(database.drop)
+            else:
+                database = beside.database
             server = Server(database, tokens, tmp_path_factory.mktemp("server"), **options)
             stack.callback(server.dispose)
             server.start()

@@ -79,7 +79,9 @@ async def test_header_wins_over_subprotocol_and_that_over_query(server: Server) 
 
 async def test_bad_header_is_not_made_good_by_a_token_elsewhere(server: Server) -> None:
     query = {"token": server.tokens["operator"]}
-    await assert_refused(server, "invalid_token", query, headers={"Authorization": "Token nonsense"})
+    await assert_refused(
+        server, "invalid_token", query, headers={"Authorization": "Token nonsense"}
+    )
     await assert_refused(server, "invalid_token", query, headers={"Authorization": "Basic eA=="})
 
 
