@@ -12,12 +12,19 @@ from tests.e2e.support.processes import ROOT, make_environment
 
 
 class Desk:
-    """Calls functions of `tests.e2e.support.actions` in another process."""
+    """Calls functions of a module in another process."""
 
-    def __init__(self, database_url: str, log: Path, **changes: str) -> None:
+    def __init__(
+        self,
+        database_url: str,
+        log: Path,
+        *,
+        actions: str = "tests.e2e.support.actions",
+        **changes: str,
+    ) -> None:
         with log.open("ab") as errors:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.e2e.support.desk_worker"],
+                [sys.executable, "-m", "tests.e2e.support.desk_worker", actions],
                 cwd=ROOT,
                 env=make_environment(database_url, **changes),
                 stdin=subprocess.PIPE,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
 import traceback
@@ -11,7 +12,7 @@ import django
 
 def main() -> None:
     """Serve until the input ends."""
-    from tests.e2e.support import actions
+    actions = importlib.import_module(sys.argv[1])
 
     for line in sys.stdin:
         name, arguments = json.loads(line)
