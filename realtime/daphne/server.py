@@ -17,6 +17,9 @@ from realtime.outlets import OUTLET_EXTENSION
 
 logger = logging.getLogger(__name__)
 
+# A client that is told to go, because it reads too slowly, has so long to read that.
+CLOSE_SECONDS = 5.0
+
 
 class RealtimeServer(Server):
     """Sends close codes and reasons as they are, offers an outlet, and drains on SIGTERM."""
@@ -31,8 +34,12 @@ class RealtimeServer(Server):
         # Called after the factories are made and before the reactor runs.
         self.ws_factory.protocol = RealtimeWebSocketProtocol
         # A client that breaks the protocol is told so by a close frame (1007, 1009, …).
-        # Each call forgets that a page of no origin (a file) may connect, with a token.
-        self.ws_factory.setProtocolOptions(failByDrop=False, allowNullOrigin=True)
+        self.ws_factory.setProtocolOptions(
+            failByDrop=False,
+            # Each call forgets that a page of no origin (a file) may connect, with a token.
+            allowNullOrigin=True,
+            closeHandshakeTimeout=CLOSE_SECONDS,
+        )
         if self._next_ready_callable is not None:
             self._next_ready_callable()
 
