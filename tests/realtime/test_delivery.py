@@ -18,7 +18,7 @@ from realtime.frames import Frame, encode
 from realtime.live_state import Snapshot
 from tests.realtime.fakes import TIMESTAMP, FakeClock, FakeOutlet, fixed_timestamp
 
-BUDGET_BYTES = 4096
+BUDGET_BYTES = 40 * 1024
 
 
 class Sender:
@@ -338,12 +338,12 @@ def test_closed_delivery_sends_nothing_more(sender: Sender) -> None:
 STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("push"), st.integers(1, 3), st.booleans()),
-        st.tuples(st.just("big"), st.integers(500, 2000), st.booleans()),
+        st.tuples(st.just("big"), st.integers(5000, 20_000), st.booleans()),
         st.tuples(st.just("reply"), st.just(0), st.just(False)),
         st.tuples(st.just("beat"), st.just(0), st.just(False)),
         st.tuples(st.just("snapshot"), st.just(0), st.just(False)),
         st.tuples(st.just("resync"), st.just(0), st.just(False)),
-        st.tuples(st.just("room"), st.integers(1, 3000), st.just(False)),
+        st.tuples(st.just("room"), st.integers(1, 30_000), st.just(False)),
         st.tuples(st.just("block"), st.just(0), st.just(False)),
         st.tuples(st.just("drain"), st.just(0), st.just(False)),
     ),

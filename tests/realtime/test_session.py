@@ -274,6 +274,68 @@ def test_too_many_bad_commands_close_the_connection(session: Session, clock: Fak
     assert parsed(effect.last)["fatal"] is True
 
 
+def test_message_over_the_limit_closes_with_1009(session: Session) -> None:
+    largest = conf().max_message_bytes
+    text = json.dumps({"action": "ping", "id": "é"}, ensure_ascii=False)
+    fits = text + " " * (largest - len(text.encode()))
+    assert isinstance(session.receive_text(fits)[0], Reply)
+    (effect,) = session.receive_text(fits + " ")
+    assert isinstance(effect, Close)
+    assert (effect.code, effect.last) == (1009, None)
+
+
+# Access that changes.
+
+
+def test_same_access_changes_nothing(session: Session, grants: Grants) -> None:
+    before = session.subscription
+    assert session.regrant(grants) == []
+    assert session.subscription is before
+
+
+def test_lost_feed_ends_with_a_note(session: Session, grants: Grants) -> None:
+    send(session, action="subscribe", feeds=["notice"])
+    note, change = session.regrant(replace(grants, scopes={"notice": ()}))
+    error = error_of(note)
+    assert error["code"] == "permission_denied"
+    assert "price" in error["message"]
+    assert isinstance(change, Resubscribe)
+    assert (change.id, change.changed) == (None, ())
+    assert session.subscription.names == ("notice",)
+    effect = send(session, action="subscribe", feeds=["price"])
+    assert error_of(effect)["code"] == "permission_denied"
+
+
+def test_narrower_scope_takes_a_snapshot_and_keeps_the_filters(
+    session: Session, grants: Grants
+) -> None:
+    send(session, action="subscribe", filters={"price": {"instrument": ["BTC"]}})
+    narrow = field_values({"venue": ["north"]})
+    (change,) = session.regrant(replace(grants, scopes={"price": narrow, "notice": ()}))
+    assert isinstance(change, Resubscribe)
+    assert change.changed == ("price",)
+    (feed,) = session.subscription.feeds
+    assert feed.scope == narrow
+    assert feed.filters == field_values({"instrument": ["BTC"]})
+
+
+def test_feed_that_is_won_may_be_subscribed_and_is_not_by_itself(
+    session: Session, grants: Grants
+) -> None:
+    assert session.regrant(replace(grants, scopes={**grants.scopes, "secret": ()})) == []
+    effect = send(session, action="subscribe", feeds=["secret"])
+    assert isinstance(effect, Resubscribe)
+    assert effect.changed == ("secret",)
+
+
+def test_user_who_may_see_nothing_any_more_is_closed(session: Session) -> None:
+    (effect,) = session.refuse("permission_denied", "No.")
+    assert isinstance(effect, Close)
+    assert (effect.code, effect.reason) == (1008, "permission_denied")
+    assert effect.last is not None
+    assert parsed(effect.last)["fatal"] is True
+
+
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=10)
 anything = st.recursive(
     scalars,

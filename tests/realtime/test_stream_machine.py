@@ -62,7 +62,7 @@ TABLES = ("trading_fundingpayment", "trading_position", "realtime_event", "realt
 
 # Small, so that a few steps fill them.
 SETTINGS = {
-    "REALTIME_BUDGET_BYTES": 4096,
+    "REALTIME_BUDGET_BYTES": 20 * 1024,
     "REALTIME_HISTORY_EVENTS": 12,
     "REALTIME_RING_EVENTS": 6,
     "REALTIME_REPLAY_EVENTS": 25,
@@ -285,7 +285,7 @@ class StreamMachine(RuleBasedStateMachine):
     def delete_many(self, symbol: str) -> None:
         Position.objects.filter(symbol=symbol).delete()
 
-    @rule(count=st.integers(1, 20), size=st.sampled_from([0, 600]))
+    @rule(count=st.integers(1, 20), size=st.sampled_from([0, 4000]))
     @counted
     def write_log_lines(self, count: int, size: int) -> None:
         with transaction.atomic():
@@ -477,7 +477,7 @@ class StreamMachine(RuleBasedStateMachine):
         connection.block()
 
     @precondition(lambda self: self.online)
-    @rule(pick=pick, room_bytes=st.sampled_from([1, 2000, 5000, float("inf")]))
+    @rule(pick=pick, room_bytes=st.sampled_from([1, 10_000, 25_000, float("inf")]))
     @counted
     def read_a_little(self, pick: int, room_bytes: float) -> None:
         connection = self.online[pick % len(self.online)].connection
@@ -485,7 +485,7 @@ class StreamMachine(RuleBasedStateMachine):
         connection.make_room(room_bytes)
 
     @precondition(lambda self: self.online)
-    @rule(pick=pick, room_bytes=st.sampled_from([0, 2000, float("inf")]))
+    @rule(pick=pick, room_bytes=st.sampled_from([0, 10_000, float("inf")]))
     @counted
     def overwhelm(self, pick: int, room_bytes: float) -> None:
         """More than the budget while the client does not read."""
@@ -493,7 +493,7 @@ class StreamMachine(RuleBasedStateMachine):
         assert connection is not None
         connection.block()
         for _ in range(2):
-            self.write_log_lines(count=5, size=600)
+            self.write_log_lines(count=5, size=4000)
             flush()
         connection.make_room(room_bytes)
 
