@@ -118,6 +118,11 @@ class Connection:
             except DatabaseError:
                 await self._refuse(outlet, UNAVAILABLE)
                 return
+            # Others may have come meanwhile.
+            refusal = _limit_reached(hub, grants)
+            if refusal is not None:
+                await self._refuse(outlet, refusal)
+                return
         member = self._make_member(hub, outlet, session)
         try:
             hub.join(

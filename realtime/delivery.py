@@ -11,6 +11,8 @@ from realtime.outlets import Outlet
 
 # Joined into one write while a backlog drains.
 WRITE_BYTES = 64 * 1024
+# Answers are not dropped for the budget; a client that lets so much of them wait is closed.
+FULL_BUDGETS = 2
 
 TakeSnapshot = Callable[[Mapping[str, int]], Snapshot]
 
@@ -18,9 +20,12 @@ TakeSnapshot = Callable[[Mapping[str, int]], Snapshot]
 class _Parts:
     """A snapshot on its way: its parts are encoded as the socket drains, outside the budget."""
 
-    __slots__ = ("_clock", "_next", "_snapshot")
+    __slots__ = ("_clock", "_next", "_snapshot", "cost_bytes")
 
-    def __init__(self, snapshot: Snapshot, clock: Callable[[], str]) -> None:
+    def __init__(
+        self, snapshot: Snapshot, clock: Callable[[], str], *, cost_bytes: int = 0
+    ) -> None:
+        self.cost_bytes = cost_bytes
         self._snapshot = snapshot
         self._clock = clock
         self._next = 0
@@ -43,6 +48,7 @@ class _Replay:
     """What a returning client missed: frames that the ring shares, outside the budget."""
 
     __slots__ = ("_frames",)
+    cost_bytes = 0
 
     def __init__(self, frames: Iterable[Frame]) -> None:
         self._frames = deque(frames)
@@ -97,6 +103,13 @@ class Delivery:
             return 0.0
         return self._clock() - self._blocked_since
 
+    def is_hopeless(self, *, too_slow_seconds: float) -> bool:
+        """Whether the client is too slow even for a snapshot, or asks and does not read."""
+        answers = self._pending_bytes + sum(frame.size for frame in self._replies)
+        return (
+            self.blocked_seconds() > too_slow_seconds or answers > FULL_BUDGETS * self._budget_bytes
+        )
+
     def push(self, frames: Sequence[Frame]) -> None:
         """Send events, now or when the socket drains."""
         outlet = self._outlet
@@ -139,8 +152,10 @@ class Delivery:
         self._queue(_Replay(frames))
 
     def snapshot(self, snapshot: Snapshot) -> None:
-        """Send a snapshot, as the socket takes it."""
-        self._queue(_Parts(snapshot, self._timestamp))
+        """Send a snapshot, as the socket takes it; one takes the place of too many that wait."""
+        self._queue(_Parts(snapshot, self._timestamp, cost_bytes=snapshot.cost_bytes))
+        if self._pending_bytes > self._budget_bytes:
+            self.resync()
 
     def resync(self, *, also_dropped: Iterable[Frame] = ()) -> None:
         """Drop the backlog: a snapshot takes its place when the socket drains."""
@@ -191,6 +206,7 @@ class Delivery:
         if self._is_closed or self._needs_snapshot or item.is_finished:
             return
         self._pending.append(item)
+        self._pending_bytes += item.cost_bytes
         self.drain()
 
     def _write(self, frames: Sequence[Frame]) -> None:
@@ -222,6 +238,7 @@ class Delivery:
                 frame = item.pull()
                 if item.is_finished:
                     self._pending.popleft()
+                    self._pending_bytes -= item.cost_bytes
             frames.append(frame)
             size += frame.size
         return frames

@@ -137,12 +137,12 @@ class Hub:
         )
         for frame in (greet(start), *notes):
             member.delivery.reply(frame)
+        self._audiences.enter(member)
+        self._members.add(member)
         if start.outcome is ResumeOutcome.REPLAY:
             member.replay(frames_for(member.subscription, start.events))
         elif start.outcome is ResumeOutcome.SNAPSHOT:
             member.snapshot(self.snapshot(member))
-        self._audiences.enter(member)
-        self._members.add(member)
         self._users[member.user_key] += 1
         self._heartbeats.add(member)
         return start
@@ -215,8 +215,11 @@ class Hub:
         self._unheard_batches = 0
         if identity != self._identity or (not events and last > self._cursor):
             relay.wake()
-        else:
+            return
+        try:
             self._apply(events)
+        except Exception as error:
+            self._start_afresh(error)
 
     def _receive(self, message: dict[str, Any]) -> None:
         if message["type"] == BATCH_MESSAGE:
@@ -265,6 +268,10 @@ class Hub:
         self._missed.announce_move()
 
     def _replace_state(self, position: Position, events: Sequence[LoggedEvent]) -> None:
+        if position.identity == self._identity and position.head < self._cursor:
+            # Read before the layer brought what came after it: no client may go back.
+            relay.wake()
+            return
         self._recent.clear()
         self._state.clear()
         for event in events:
@@ -280,17 +287,18 @@ class Hub:
         # What was applied by halves is replaced by the state as the log has it.
         logger.error("The hub cannot apply a batch and starts afresh", exc_info=error)
         self._identity = ""
+        relay.wake()
 
     def _beat(self, members: Collection[Member]) -> None:
         delayed = self._relay.delayed_seconds
         frame = messages.heartbeat(timestamp=timestamp(), seq=self._cursor, delayed_seconds=delayed)
         for member in members:
-            if member.delivery.blocked_seconds() > conf().too_slow_seconds:
+            if member.delivery.is_hopeless(too_slow_seconds=conf().too_slow_seconds):
                 text = "You read too slowly, even for a snapshot. Come back with backoff."
                 last = messages.error(timestamp=timestamp(), code="too_slow", text=text, fatal=True)
                 member.close(1013, "too_slow", last=last)
             else:
-                member.beat(frame, timestamp=timestamp)
+                member.beat(frame, timestamp=timestamp, delayed_seconds=delayed)
 
 
 _hub: Hub | None = None

@@ -17,6 +17,9 @@ from realtime.subscriptions import FeedSubscription, Subscription
 LARGEST_PART_BYTES = 256 * 1024
 # What the message around a part's objects may need.
 PART_ENVELOPE_BYTES = 1024
+# Roughly, what Python needs for a snapshot and for each object that it refers to.
+SNAPSHOT_BYTES = 512
+REFERENCE_BYTES = 8
 
 
 class StateObject(NamedTuple):
@@ -36,6 +39,12 @@ class Snapshot:
     dropped: Mapping[str, int] = field(default_factory=dict)
     # The command that asked for it, if any.
     id: Any = None
+
+    @property
+    def cost_bytes(self) -> int:
+        """What it holds while it waits, beyond the objects, which the hub has anyway."""
+        objects = sum(len(items) for part in self.parts for items in part.values())
+        return SNAPSHOT_BYTES + REFERENCE_BYTES * objects
 
     def frame(self, index: int, *, timestamp: str) -> Frame:
         """The message of part `index`, counted from 0."""

@@ -77,11 +77,15 @@ class Member:
         held = self._pace.drop() if self._pace is not None else []
         self.delivery.resync(also_dropped=held)
 
-    def beat(self, frame: Frame, *, timestamp: Callable[[], str]) -> None:
+    def beat(
+        self, frame: Frame, *, timestamp: Callable[[], str], delayed_seconds: float = 0.0
+    ) -> None:
         """Send the heartbeat `frame`; one of its own when events are held below its number."""
         first_held = self._pace.first_held if self._pace is not None else 0
         if first_held:
-            frame = messages.heartbeat(timestamp=timestamp(), seq=first_held - 1)
+            frame = messages.heartbeat(
+                timestamp=timestamp(), seq=first_held - 1, delayed_seconds=delayed_seconds
+            )
         self.delivery.beat(frame)
 
     def close(self, code: int, reason: str, *, last: Frame | None = None) -> None:

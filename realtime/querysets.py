@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
+from functools import reduce
+from operator import or_
 from typing import Any, TypeVar
 
 from django.db import models, transaction
@@ -60,7 +62,9 @@ class PublishedQuerySet(models.QuerySet[Row]):
                 update_fields=update_fields,
                 unique_fields=unique_fields,
             )
-            pks = [row.pk for row in made]
+            pks = (
+                self._written(made, unique_fields) if update_conflicts else [row.pk for row in made]
+            )
             publish_all_saved(self.model, pks, using=self._alias, created=not update_conflicts)
         return made
 
@@ -75,6 +79,17 @@ class PublishedQuerySet(models.QuerySet[Row]):
 
     delete.alters_data = True  # type: ignore[attr-defined]
     delete.queryset_only = True  # type: ignore[attr-defined]
+
+    def _written(self, rows: Sequence[Row], unique_fields: Collection[str] | None) -> list[Any]:
+        """The keys of the rows that an upsert wrote: a row that was there has kept its own."""
+        names = list(unique_fields or ("pk",))
+        bare: models.QuerySet[Row] = models.QuerySet(self.model, using=self._alias)
+        found: list[Any] = []
+        for chunk in chunks(rows):
+            wanted = [models.Q(**{name: getattr(row, name) for name in names}) for row in chunk]
+            matching = bare.filter(reduce(or_, wanted))
+            found.extend(matching.order_by("pk").values_list("pk", flat=True))
+        return found
 
     @property
     def _alias(self) -> str:

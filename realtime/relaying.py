@@ -98,7 +98,8 @@ class Relay(threading.Thread):
 
     def wake(self) -> None:
         """Look at the log now."""
-        self._requested += 1
+        with self._progress:
+            self._requested += 1
         self._woken.set()
 
     def call(self, job: Callable[[], Result]) -> Future[Result]:
@@ -220,8 +221,9 @@ class Relay(threading.Thread):
 
     def _hand_over(self, receiver: Receiver) -> None:
         """Bring `receiver` to the head, by events where they are, else by the state."""
-        position = log.position()
+        # In this order: what the layer brings between the two makes the cursor older, not newer.
         identity, cursor = receiver.position
+        position = log.position()
         if identity != position.identity or not position.floor - 1 <= cursor <= position.head:
             receiver.reload(*log.state(keyless_feeds=receiver.keyless_feeds()))
             return

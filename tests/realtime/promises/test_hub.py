@@ -119,7 +119,6 @@ async def test_batch_with_a_hole_waits_until_the_log_was_read(
     assert client.receive_events() == [8, 9, 10]
 
 
-@pytest.mark.xfail(strict=True, reason="nobody reads the log again before the next commit")
 @pytest.mark.parametrize("way", ["deliver", "hear"])
 async def test_hub_that_could_not_apply_a_batch_reads_the_log_at_once(
     stage: Stage, wakes: list[bool], monkeypatch: pytest.MonkeyPatch, way: str

@@ -147,7 +147,6 @@ def test_hub_whose_history_is_gone_starts_from_the_state(
     assert (recorder.cursor, recorder.keys) == (5, [])
 
 
-@pytest.mark.xfail(strict=True, reason="the head is read before the hub's cursor, which moves on")
 def test_hub_that_hears_of_an_event_while_the_head_is_read_is_not_loaded_anew(
     by_hand: Relay, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
