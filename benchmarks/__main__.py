@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks import machine
-from benchmarks.databases import Missing
+from benchmarks.databases import Missing, missing_services
 from benchmarks.records import Figure, write_records
 from benchmarks.stage import Failed
 from benchmarks.table import markdown_table, print_table
@@ -23,6 +23,8 @@ def main() -> int:
     # A file has no width of its own.
     console = Console(width=None if sys.stdout.isatty() else 130)
     machine.allow_many_files()
+    for sentence in missing_services():
+        progress.print(sentence, style="bold yellow", markup=False)
     facts = machine.describe()
     figures: list[Figure] = []
     failures = 0

@@ -6,10 +6,12 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
+import redis
 
 SQLITE = "SQLite"
 POSTGRESQL = "PostgreSQL"
@@ -36,9 +38,38 @@ def fresh_database(kind: str, folder: Path) -> Iterator[str]:
         _run(f"DROP DATABASE {name} WITH (FORCE)")
 
 
+@cache
+def missing_services() -> tuple[str, ...]:
+    """A sentence for each service that does not answer."""
+    found = []
+    try:
+        _run("SELECT 1")
+    except Missing as error:
+        found.append(f"{error}; its figures are left out")
+    if not redis_url():
+        found.append("Redis cannot be reached (REDIS_URL); PostgreSQL is measured without it")
+    return tuple(found)
+
+
+def usable_databases() -> tuple[str, ...]:
+    """The kinds that can be measured here."""
+    try:
+        _run("SELECT 1")
+    except Missing:
+        return (SQLITE,)
+    return (SQLITE, POSTGRESQL)
+
+
+@cache
 def redis_url() -> str:
-    """Where Redis is."""
-    return os.environ.get("REDIS_URL") or DEFAULT_REDIS
+    """Where Redis is; empty when it does not answer."""
+    url = os.environ.get("REDIS_URL") or DEFAULT_REDIS
+    try:
+        with redis.Redis.from_url(url, socket_connect_timeout=2) as server:
+            server.ping()
+    except redis.RedisError:
+        return ""
+    return url
 
 
 def _postgresql_server() -> str:

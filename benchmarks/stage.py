@@ -217,7 +217,7 @@ def _environ(url: str, kind: str) -> dict[str, str]:
         "SECRET_KEY": secrets.token_urlsafe(50),
         "DJANGO_SETTINGS_MODULE": "project.settings",
         "REALTIME_MAX_CONNECTIONS_PER_USER": "20000",
-        **({"REDIS_URL": redis_url()} if kind == POSTGRESQL else {}),
+        "REDIS_URL": redis_url() if kind == POSTGRESQL else "",
     }
 
 

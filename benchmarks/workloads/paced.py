@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.application import WRITER_PATH
-from benchmarks.databases import POSTGRESQL, SQLITE
+from benchmarks.databases import usable_databases
 from benchmarks.machine import core_busy_seconds, cpu_seconds
 from benchmarks.records import Figure, Outcome, median
 from benchmarks.stage import Failed, Server, Stage, open_stage
@@ -36,18 +36,18 @@ class Size:
 FULL = Size(clients=1000, seconds=15.0, rounds=3)
 QUICK = Size(clients=200, seconds=4.0, rounds=1)
 ANOTHER, SAME = "writer in another process", "writer in the server"
-VARIANTS = ((SQLITE, ANOTHER), (SQLITE, SAME), (POSTGRESQL, ANOTHER), (POSTGRESQL, SAME))
 
 
 def measure(is_quick: bool) -> Outcome:
     """Run the variants in turn, several rounds of each."""
     size = QUICK if is_quick else FULL
     outcome = Outcome()
+    variants = [(kind, writer) for kind in usable_databases() for writer in (ANOTHER, SAME)]
     for number in range(size.rounds):
-        for kind, writer in VARIANTS:
+        for kind, writer in variants:
             record = run(kind, writer, size, seed=number)
             outcome.records.append({"database": kind, "writer": writer, "round": number} | record)
-    for kind, writer in VARIANTS:
+    for kind, writer in variants:
         same = [r for r in outcome.records if (r["database"], r["writer"]) == (kind, writer)]
         outcome.figures += figures(f"{kind}, {writer}", same, size)
     return outcome

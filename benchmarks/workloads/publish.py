@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.databases import POSTGRESQL, SQLITE
+from benchmarks.databases import POSTGRESQL, SQLITE, usable_databases
 from benchmarks.records import Figure, Outcome, median
 from benchmarks.stage import open_stage
 
@@ -24,18 +24,24 @@ def measure(is_quick: bool) -> Outcome:
         else {"rounds": ROUNDS, "saves": SAVES}
     )
     outcome = Outcome()
-    for kind, goal in GOALS.items():
+    for kind in usable_databases():
+        goal = GOALS[kind]
         records = run(kind, order)
         outcome.records += records
         for way, name in NAMES.items():
             same = [record for record in records if record["way"] == way]
             outcome.figures.append(figure(f"{kind}, {name}", same, goal if way == "save" else None))
-    # The relay of a process that writes shares its interpreter: what that costs is seen apart.
+    if POSTGRESQL in usable_databases():
+        add_relay_elsewhere(outcome, order)
+    return outcome
+
+
+def add_relay_elsewhere(outcome: Outcome, order: dict[str, int]) -> None:
+    """Without the writing process's relay, whose thread shares its interpreter."""
     records = run(POSTGRESQL, order, REALTIME_RELAY="off")
     outcome.records += records
     same = [record for record in records if record["way"] == "save"]
     outcome.figures.append(figure(f"{POSTGRESQL}, save(), relay elsewhere", same, None))
-    return outcome
 
 
 def run(kind: str, order: dict[str, int], **environ: str) -> list[dict[str, Any]]:

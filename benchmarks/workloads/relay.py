@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from benchmarks.databases import POSTGRESQL, SQLITE
+from benchmarks.databases import usable_databases
 from benchmarks.records import Figure, Outcome, median
 from benchmarks.stage import Failed, Stage, open_stage
 
@@ -30,12 +30,12 @@ def measure(is_quick: bool) -> Outcome:
     outcome = Outcome()
     ways = {WAITING: waiting, WRITING: writing}
     for number in range(rounds):
-        for kind in (SQLITE, POSTGRESQL):
+        for kind in usable_databases():
             for way, run in ways.items():
                 with open_stage(kind, positions=POSITIONS) as stage:
                     record = run(stage, events)
                 outcome.records.append({"database": kind, "way": way, "round": number} | record)
-    for kind in (SQLITE, POSTGRESQL):
+    for kind in usable_databases():
         for way in ways:
             same = [r for r in outcome.records if (r["database"], r["way"]) == (kind, way)]
             outcome.figures.append(_figure(f"{kind}, {way}", same))
