@@ -20,6 +20,7 @@ from realtime.delivery import Delivery
 from realtime.frames import Frame
 from realtime.grants import Grants
 from realtime.hub import Hub, running_hub
+from realtime.hub import current as current_hub
 from realtime.members import Member
 from realtime.outlets import OUTLET_EXTENSION, AsgiOutlet, Outlet, Send
 from realtime.parameters import Problem, Request, choose_subscription, parse_query
@@ -56,11 +57,14 @@ class Connection:
         self._send = send
         self._id = f"c-{secrets.token_hex(4)}"
         self._own_outlet: AsgiOutlet | None = None
+        self._access_changes = 0
 
     async def run(self) -> None:
         """Let the client in, or tell it why not; then serve it."""
         request = parse_query(self._scope.get("query_string", b""))
         grants: Grants | Refused
+        serving = current_hub()
+        self._access_changes = serving.access_changes if serving is not None else 0
         try:
             credentials = read_credentials(self._scope, query_token=request.token)
             grants = await authenticate(credentials)
@@ -133,6 +137,9 @@ class Connection:
                 greet=lambda start: self._greeting(start, grants, session),
                 notes=[_note(problem) for problem in (*request.problems, *problems)],
             )
+            if hub.access_changes != self._access_changes:
+                # It was let in by what held before.
+                member.on_access_changed()
             await self._converse(hub, member, session)
         finally:
             hub.leave(member)

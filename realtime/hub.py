@@ -51,6 +51,8 @@ class Hub:
         self.loop = asyncio.get_running_loop()
         self.is_draining = False
         self.heals = 0
+        # Counts what was told: a connection that was being let in meanwhile looks again.
+        self.access_changes = 0
         self._identity = ""
         self._cursor = 0
         self._loaded = asyncio.Event()
@@ -228,6 +230,7 @@ class Hub:
             self._look_again(message["users"])
 
     def _look_again(self, user_keys: Collection[str]) -> None:
+        self.access_changes += 1
         wanted = set(user_keys)
         for member in tuple(self._members):
             if member.user_key in wanted:

@@ -31,8 +31,10 @@ class PublishedQuerySet(models.QuerySet[Row]):
             pks = self._lock()
             count = 0
             for chunk in chunks(pks):
-                rows = self._chain().order_by().filter(pk__in=chunk)  # type: ignore[attr-defined]
-                count += super(PublishedQuerySet, rows).update(**kwargs)
+                rows = self._chain().order_by()  # type: ignore[attr-defined]
+                # A filter that looks at other rows would see what an earlier chunk did to them.
+                rows.query.clear_where()
+                count += super(PublishedQuerySet, rows.filter(pk__in=chunk)).update(**kwargs)
                 publish_all_saved(self.model, chunk, using=self._alias, created=False)
         return count
 
