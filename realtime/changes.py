@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -45,13 +46,18 @@ def concerns(feed: ModelFeed, model: type[models.Model]) -> bool:
     return issubclass(theirs, ours) or issubclass(ours, theirs)
 
 
+@cache
+def feeds_of(model: type[models.Model]) -> tuple[ModelFeed, ...]:
+    """The feeds that a write of `model` concerns; `register` clears the cache."""
+    return tuple(feed for feed in model_feeds() if concerns(feed, model))
+
+
 def publish_saved(model: type[models.Model], pk: Any, *, using: str, created: bool) -> None:
     """Publish the row that was just written, as the database has it, on every feed of it."""
-    for feed in model_feeds():
-        if concerns(feed, model):
-            row = reread(feed.model, pk, using=using)
-            if row is not None:
-                publish_entries([saved_entry(feed, row, created=created)])
+    for feed in feeds_of(model):
+        row = reread(feed.model, pk, using=using)
+        if row is not None:
+            publish_entries([saved_entry(feed, row, created=created)])
 
 
 def publish_all_saved(

@@ -12,6 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Model, QuerySet
 
 from realtime.log import Action, Entry
+from realtime.ready_serializer import made_ready
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
@@ -97,6 +98,7 @@ class ModelFeed(Feed):
     def __init__(self) -> None:
         self._serializer = self.serializer_class()
         _write_in_utc(self._serializer)
+        self._serializer = made_ready(self._serializer, self.model)
 
     def is_live(self, instance: Any) -> bool:
         """Whether snapshots hold this object."""
@@ -139,8 +141,10 @@ def register(feed_class: FeedClass) -> FeedClass:
     feed = feed_class()
     _feeds[feed.name] = feed
     if isinstance(feed, ModelFeed):
+        from realtime.changes import feeds_of
         from realtime.receivers import connect
 
+        feeds_of.cache_clear()
         connect(feed)
     return feed_class
 

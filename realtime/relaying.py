@@ -28,6 +28,8 @@ BATCH_EVENTS = 500
 PRUNE_EVERY_SECONDS = 10.0
 PRUNE_EVENTS = 1000
 BURST_SECONDS = 0.005
+# A process that serves nobody has its thread for its own work.
+WRITER_BURST_SECONDS = 0.02
 RETRY_SECONDS = 0.1
 LONGEST_RETRY_SECONDS = 2.0
 # A poll never takes more than a tenth of the thread's time.
@@ -169,7 +171,8 @@ class Relay(threading.Thread):
             self._woken.wait(max(poll.seconds, COST_FACTOR * poll.cost_seconds))
         # A burst is numbered in batches: a turn for each commit would slow the writer down. What
         # comes after a pause is handed on at once.
-        time.sleep(max(0.0, self._last_turn + BURST_SECONDS - time.monotonic()))
+        burst = WRITER_BURST_SECONDS if self._receiver is None else BURST_SECONDS
+        time.sleep(max(0.0, self._last_turn + burst - time.monotonic()))
 
     def _turn(self, poll: Poll) -> None:
         was_woken = self._woken.is_set()

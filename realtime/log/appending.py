@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Any
 
 from django.db import transaction
@@ -90,19 +91,23 @@ def _was(entry: Entry) -> tuple[str, tuple[str, ...]]:
     # What has no key is a message of its own: it was nothing before.
     if not entry.filter_fields or not entry.key:
         return "NULL", ()
-    values = ", ".join(_json_pair(field) for field in entry.filter_fields)
-    build = "json_object" if connection().vendor == "sqlite" else "json_build_object"
-    cast = "" if connection().vendor == "sqlite" else "::text"
-    sql = (
+    return _was_sql(entry.filter_fields, connection().vendor), (entry.feed, entry.key)
+
+
+@cache
+def _was_sql(filter_fields: tuple[str, ...], vendor: str) -> str:
+    values = ", ".join(_json_pair(field, vendor) for field in filter_fields)
+    build = "json_object" if vendor == "sqlite" else "json_build_object"
+    cast = "" if vendor == "sqlite" else "::text"
+    return (
         f"(SELECT CASE WHEN live THEN {build}({values}){cast} END FROM {EVENT_TABLE} "
         "WHERE feed = %s AND key = %s ORDER BY id DESC LIMIT 1)"
     )
-    return sql, (entry.feed, entry.key)
 
 
-def _json_pair(field: str) -> str:
+def _json_pair(field: str, vendor: str) -> str:
     # Field names are identifiers: `realtime.feeds` refuses any other.
-    if connection().vendor == "sqlite":
+    if vendor == "sqlite":
         # `json_extract` would make numbers of true and false.
         return f"'{field}', json(data -> '$.{field}')"
     return f"'{field}', (data::json)->'{field}'"
