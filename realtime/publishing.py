@@ -18,7 +18,6 @@ def publish_entries(entries: Sequence[Entry]) -> list[int]:
     nothing.
     """
     ids = log.append(entries)
-    failpoints.reach("before_commit")
     transaction.on_commit(_wake, using=conf().database, robust=True)
     return ids
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db import transaction
 
+from realtime import failpoints
 from realtime.log.database import (
     EVENT_TABLE,
     STREAM_TABLE,
@@ -35,6 +36,7 @@ def append(entries: Sequence[Entry]) -> list[int]:
         ids: list[int] = []
         for run in _runs(entries):
             ids += _insert(run, None if seq is None else seq + len(ids))
+        failpoints.reach("before_commit")
         return ids
 
 
