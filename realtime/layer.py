@@ -65,7 +65,9 @@ def make_layer() -> Layer:
 async def close_layer(layer: Layer) -> None:
     """Close the connections of a layer that failed, as far as they let themselves be closed."""
     with contextlib.suppress(Exception):
-        await asyncio.wait_for(layer.flush(), SEND_SECONDS)
+        # Not `wait_for`: Python 3.11's may swallow a cancellation, and its task would never end.
+        async with asyncio.timeout(SEND_SECONDS):
+            await layer.flush()
 
 
 def encode_batch(identity: str, events: Sequence[LoggedEvent]) -> dict[str, Any]:
@@ -143,7 +145,8 @@ class LayerPublisher:
         while True:
             message = await self._queue.get()
             try:
-                await asyncio.wait_for(layer.group_send(GROUP, message), SEND_SECONDS)
+                async with asyncio.timeout(SEND_SECONDS):
+                    await layer.group_send(GROUP, message)
             except Exception as error:
                 self._give_up(error)
                 await close_layer(layer)
