@@ -6,6 +6,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from realtime import messages
-from realtime.delivery import WRITE_BYTES, Delivery
+from realtime.delivery import FULL_BUDGETS, WRITE_BYTES, Delivery
 from realtime.frames import Frame, encode
 from realtime.live_state import Snapshot
 from tests.realtime.fakes import TIMESTAMP, FakeClock, FakeOutlet, fixed_timestamp
@@ -333,6 +334,65 @@ def test_closed_delivery_sends_nothing_more(sender: Sender) -> None:
     sender.delivery.close(1001, "again")
     assert sender.outlet.closed == (1000, "bye")
     assert sender.sent() == []
+
+
+class EagerOutlet(FakeOutlet):
+    """Says that it can be written even when it is closed; writing then would fail the test."""
+
+    @property
+    def is_writable(self) -> bool:
+        return True
+
+
+def test_closed_delivery_writes_nothing_to_an_outlet_that_still_seems_open() -> None:
+    outlet = EagerOutlet()
+    delivery = Delivery(
+        outlet,
+        budget_bytes=BUDGET_BYTES,
+        take_snapshot=Sender().take_snapshot,
+        timestamp=fixed_timestamp,
+        clock=FakeClock(),
+    )
+    delivery.close(1000, "bye")
+    delivery.push([encode({"type": "event"})])
+    delivery.reply(encode({"type": "pong"}))
+    assert outlet.frames == []
+
+
+def test_snapshots_that_a_blocked_client_asks_for_are_bounded(sender: Sender) -> None:
+    sender.part_bytes = (20_000,)
+    sender.outlet.block()
+    for number in range(100):
+        sender.push()
+        sender.delivery.snapshot(replace(sender.take_snapshot(), id=number))
+        assert sender.delivery.waiting_bytes <= BUDGET_BYTES
+    assert sender.delivery.resyncs >= 1
+    sender.outlet.make_room()
+    (snapshot,) = sender.outlet.take_messages()
+    assert (snapshot["type"], snapshot["seq"]) == ("snapshot", 100)
+
+
+def test_client_that_asks_and_does_not_read_is_hopeless(sender: Sender) -> None:
+    sender.outlet.block()
+    answer = encode({"type": "pong", "note": "n" * 10_000})
+    asked = 0
+    while not sender.delivery.is_hopeless(too_slow_seconds=60):
+        sender.delivery.reply(answer)
+        asked += 1
+        assert asked < 20
+    assert asked * answer.size > FULL_BUDGETS * BUDGET_BYTES
+    sender.outlet.make_room()
+    assert not sender.delivery.is_hopeless(too_slow_seconds=60)
+
+
+@pytest.mark.parametrize(("seconds", "is_hopeless"), [(60, False), (60.5, True)])
+def test_client_that_reads_nothing_for_long_is_hopeless(
+    sender: Sender, seconds: float, is_hopeless: bool
+) -> None:
+    sender.outlet.make_room(1)
+    sender.push()
+    sender.clock.pass_seconds(seconds)
+    assert sender.delivery.is_hopeless(too_slow_seconds=60) is is_hopeless
 
 
 STEPS = st.lists(
