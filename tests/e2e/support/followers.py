@@ -112,9 +112,11 @@ class Follower:
         """Receive until everything up to `seq` is here, over as many connections as it takes."""
         await self.follow_through(lambda: self.seq >= seq and self.is_current)
 
-    async def follow_through(self, is_done: Callable[[], bool]) -> None:
+    async def follow_through(
+        self, is_done: Callable[[], bool], *, deadline_seconds: float = DEADLINE_SECONDS
+    ) -> None:
         """Receive until `is_done`; when the server goes, come back until it is there again."""
-        async with asyncio.timeout(DEADLINE_SECONDS):
+        async with asyncio.timeout(deadline_seconds):
             while not is_done():
                 try:
                     await self.receive()
