@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 
 VARIABLE = "FAILPOINT"
 
@@ -28,4 +29,5 @@ def reach(name: str) -> None:
         return
     # It may go on afterwards.
     _armed = ""
-    os.kill(os.getpid(), signal.Signals[f"SIG{signal_name or 'KILL'}"])
+    # To this thread: it would run on for a moment if another one took the signal.
+    signal.pthread_kill(threading.get_ident(), signal.Signals[f"SIG{signal_name or 'KILL'}"])
