@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from datetime import timedelta
+from typing import Any
 
 from django.db import transaction
 
@@ -52,21 +53,29 @@ def prune(*, batch: int = 5000) -> int:
     oldest_kept = connection().ops.adapt_datetimefield_value(
         now() - timedelta(hours=conf().history_hours)
     )
+    # First without the lock: on SQLite a transaction waits its turn among all that write, and so
+    # would everything that the relay has to hand on.
+    if _next_floor(oldest_kept, batch=batch, lock="") is None:
+        return 0
     with transaction.atomic(using=connection().alias):
-        rows = fetch(
-            f"SELECT stream.head, stream.floor, (SELECT min(seq) FROM {EVENT_TABLE} "
-            "WHERE seq >= stream.floor AND created_at >= %s) "
-            f"FROM {STREAM_TABLE} AS stream{_for_update()}",
-            (oldest_kept,),
-        )
-        if not rows:
-            return 0
-        head, floor, first_young = rows[0]
-        wanted = max(head - conf().history_events + 1, first_young or head + 1)
-        new_floor = min(wanted, floor + batch)
-        if new_floor <= floor:
-            return 0
-        return _remove_below(new_floor)
+        new_floor = _next_floor(oldest_kept, batch=batch, lock=_for_update())
+        return 0 if new_floor is None else _remove_below(new_floor)
+
+
+def _next_floor(oldest_kept: Any, *, batch: int, lock: str) -> int | None:
+    """The floor that removing at most `batch` events would leave; None when it is high enough."""
+    rows = fetch(
+        f"SELECT stream.head, stream.floor, (SELECT min(seq) FROM {EVENT_TABLE} "
+        "WHERE seq >= stream.floor AND created_at >= %s) "
+        f"FROM {STREAM_TABLE} AS stream{lock}",
+        (oldest_kept,),
+    )
+    if not rows:
+        return None
+    head, floor, first_young = rows[0]
+    wanted = max(head - conf().history_events + 1, first_young or head + 1)
+    new_floor: int = min(wanted, floor + batch)
+    return new_floor if new_floor > floor else None
 
 
 def _remove_below(new_floor: int) -> int:
