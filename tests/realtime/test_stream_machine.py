@@ -46,11 +46,11 @@ from tests.realtime.serving import Connection, Server
 from trading.models import Account, Position
 from trading.serializers import PositionSerializer
 
-FEWEST_EXAMPLES = 40
+FEWEST_EXAMPLES = 60
 EXAMPLES = int(os.environ.get("STATEFUL_EXAMPLES", FEWEST_EXAMPLES))
 STEPS = 30 if EXAMPLES <= FEWEST_EXAMPLES else 50
 # Hypothesis leaves rules out of an example: so often it is asked again for those that never ran.
-MOST_ROUNDS = 4
+MOST_ROUNDS = 6
 
 FEEDS = ("position_update", "system_log")
 SYMBOLS = ("BTC/USDT", "ETH/USDT")
@@ -161,7 +161,6 @@ class StreamMachine(RuleBasedStateMachine):
         self.offline: list[Client] = []
         self.stale: list[Position] = []
         self.in_flight: list[tuple[str, int, list[LoggedEvent]]] = []
-        self.captured = 0
         self.steps = 0
         self.made = 0
 
@@ -322,23 +321,20 @@ class StreamMachine(RuleBasedStateMachine):
         self._put_on_the_layer(limit)
 
     def _put_on_the_layer(self, limit: int) -> None:
+        """The newest events, some of which may be under way already."""
         position = log.position()
         try:
-            events = log.read(min(self.captured, position.head), limit)
+            events = log.read(max(0, position.head - limit), limit)
         except HistoryExpired:
-            self.captured = position.head
             return
         if events:
-            self.captured = events[-1].seq
-            self.in_flight.append((position.identity, self.captured, events))
+            self.in_flight.append((position.identity, events[-1].seq, events))
 
     @precondition(lambda self: hub.current() is not None)
     @rule()
     @counted
     def layer_reorders(self) -> None:
         """The newer of two batches comes first."""
-        number_all()
-        self.captured = log.position().head
         for number in range(2):
             publish_log(level="INFO", message=f"batch {number}", module="machine")
             number_all()
@@ -413,6 +409,20 @@ class StreamMachine(RuleBasedStateMachine):
     @counted
     def resume_from_the_future(self, pick: int) -> None:
         self._resume(pick, since=str(log.position().head + 3))
+
+    @precondition(lambda self: self.online)
+    @rule(pick=pick, missed=st.integers(0, 4), is_read=st.booleans())
+    @counted
+    def blink(self, pick: int, missed: int, is_read: bool) -> None:
+        """A client is away for a moment, in which the server may read what it misses."""
+        client = self.online.pop(pick % len(self.online))
+        client.disconnect()
+        self.offline.append(client)
+        if missed:
+            self.write_log_lines(count=missed, size=0)
+        if is_read:
+            flush()
+        self._resume(len(self.offline) - 1)
 
     def _resume(self, pick: int, **query: str) -> None:
         client = self.offline.pop(pick % len(self.offline))
