@@ -77,21 +77,26 @@ class Connection:
         subprotocol = messages.SUBPROTOCOL if messages.SUBPROTOCOL in offered else None
         # A refused client is accepted first: a browser cannot read a refused handshake.
         await self._send({"type": "websocket.accept", "subprotocol": subprotocol})
-        outlet = self._make_outlet()
         try:
-            if isinstance(grants, Refused):
-                await self._refuse(outlet, grants)
-            else:
-                await self._serve(outlet, request, grants)
+            async with asyncio.timeout(None) as patience:
+                outlet = self._make_outlet(patience)
+                if isinstance(grants, Refused):
+                    await self._refuse(outlet, grants)
+                else:
+                    await self._serve(outlet, request, grants)
+        except TimeoutError:
+            # A server other than ours would keep a client that reads nothing, not even its close.
+            if not patience.expired():
+                raise
         finally:
             if self._own_outlet is not None:
                 await self._own_outlet.stop()
 
-    def _make_outlet(self) -> Outlet:
+    def _make_outlet(self, patience: asyncio.Timeout) -> Outlet:
         make: Callable[[], Outlet] | None = self._scope.get("extensions", {}).get(OUTLET_EXTENSION)
         if make is not None:
             return make()
-        self._own_outlet = AsgiOutlet(self._send)
+        self._own_outlet = AsgiOutlet(self._send, patience=patience)
         return self._own_outlet
 
     async def _refuse(self, outlet: Outlet, why: Refused) -> None:

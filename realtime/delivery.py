@@ -198,6 +198,12 @@ class Delivery:
             self._outlet.write((last,))
         self._outlet.close(code, reason)
 
+    def stop(self) -> None:
+        """Hold nothing any more: the connection is gone."""
+        self._is_closed = True
+        self._pending.clear()
+        self._replies.clear()
+
     @property
     def _is_clear(self) -> bool:
         return not self._pending and self._outlet.is_writable

@@ -152,6 +152,7 @@ class Hub:
     def leave(self, member: Member) -> None:
         """Forget a connection that is gone; harmless when it never joined."""
         member.stop()
+        member.delivery.stop()
         if member not in self._members:
             return
         self._members.remove(member)

@@ -21,6 +21,8 @@ HIGH_WATER_BYTES = 64 * 1024
 # may refuse these codes, so they travel as private ones.
 SENDABLE_EVERYWHERE = frozenset({1000})
 PRIVATE_CODES_START = 4000
+# A client that is told to go, because it reads too slowly, has so long to read that.
+CLOSE_SECONDS = 5.0
 
 
 class Outlet(Protocol):
@@ -45,10 +47,14 @@ class Outlet(Protocol):
 
 
 class AsgiOutlet:
-    """Sends by `websocket.send`, one message at a time, in a task of its own."""
+    """Sends by `websocket.send`, one message at a time, in a task of its own.
 
-    def __init__(self, send: Send) -> None:
+    `patience`, around the whole connection, ends it when a client does not take its close.
+    """
+
+    def __init__(self, send: Send, *, patience: asyncio.Timeout | None = None) -> None:
         self._send = send
+        self._patience = patience
         self._frames: deque[Frame] = deque()
         self._waiting_bytes = 0
         self._is_full = False
@@ -78,6 +84,8 @@ class AsgiOutlet:
         if self._closing is None:
             self._closing = (code, reason)
             self._has_work.set()
+            if self._patience is not None:
+                self._patience.reschedule(asyncio.get_running_loop().time() + CLOSE_SECONDS)
 
     async def stop(self) -> None:
         """End the task: the connection is gone."""

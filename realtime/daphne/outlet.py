@@ -71,6 +71,10 @@ class DaphneOutlet:
         self._is_paused = True
         self.is_writable = False
         self._callback = lambda: None
+        # Twisted keeps what was never sent for as long as the connection's objects, which refer to
+        # each other, wait for Python's garbage collector.
+        self._transport.dataBuffer = b""
+        self._transport._tempDataBuffer = []
 
     # IPushProducer, called by Twisted.
 

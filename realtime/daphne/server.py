@@ -11,14 +11,12 @@ from daphne.server import Server
 from twisted.internet import defer
 
 from realtime.conf import conf
+from realtime.daphne.memory import give_back_large_buffers
 from realtime.daphne.protocol import RealtimeWebSocketProtocol
 from realtime.masking import mask
-from realtime.outlets import OUTLET_EXTENSION
+from realtime.outlets import CLOSE_SECONDS, OUTLET_EXTENSION
 
 logger = logging.getLogger(__name__)
-
-# A client that is told to go, because it reads too slowly, has so long to read that.
-CLOSE_SECONDS = 5.0
 
 
 class RealtimeServer(Server):
@@ -32,6 +30,7 @@ class RealtimeServer(Server):
 
     def _make_ready(self) -> None:
         # Called after the factories are made and before the reactor runs.
+        give_back_large_buffers()
         self.ws_factory.protocol = RealtimeWebSocketProtocol
         # A client that breaks the protocol is told so by a close frame (1007, 1009, …).
         self.ws_factory.setProtocolOptions(
