@@ -189,7 +189,9 @@ class Relay(threading.Thread):
             self._progress.notify_all()
         if self._receiver is not None and time.monotonic() >= self._next_prune:
             removed = log.prune(batch=PRUNE_EVENTS)
-            pause = PRUNE_EVERY_SECONDS if removed < PRUNE_EVENTS else poll.seconds
+            # Of nearly every batch a few events stay, the newest of their keys: more than half
+            # gone means that there is more.
+            pause = PRUNE_EVERY_SECONDS if removed < PRUNE_EVENTS // 2 else poll.seconds
             self._next_prune = time.monotonic() + pause
 
     def _run_jobs(self, *, failure: Exception | None = None) -> None:
