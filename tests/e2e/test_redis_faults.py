@@ -43,13 +43,16 @@ class Scene:
         self.server = server
         self.desk = desk
         self.follower = Follower(server)
+        self._order = asyncio.Lock()
 
     def committed(self) -> int:
         """The number that the newest event has, or will have."""
         return int(self.server.database.row(COMMITTED)["seq"])
 
     async def write_one(self) -> None:
-        await asyncio.to_thread(self.desk.publish_log, "while Redis is unwell")
+        # The desk takes one order at a time.
+        async with self._order:
+            await asyncio.to_thread(self.desk.publish_log, "while Redis is unwell")
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[None]:
