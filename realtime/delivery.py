@@ -78,7 +78,7 @@ class Delivery:
         clock: Callable[[], float],
     ) -> None:
         self._outlet = outlet
-        self._budget_bytes = budget_bytes
+        self.budget_bytes = budget_bytes
         self._take_snapshot = take_snapshot
         self._timestamp = timestamp
         self._clock = clock
@@ -107,7 +107,7 @@ class Delivery:
         """Whether the client is too slow even for a snapshot, or asks and does not read."""
         answers = self._pending_bytes + sum(frame.size for frame in self._replies)
         return (
-            self.blocked_seconds() > too_slow_seconds or answers > FULL_BUDGETS * self._budget_bytes
+            self.blocked_seconds() > too_slow_seconds or answers > FULL_BUDGETS * self.budget_bytes
         )
 
     def push(self, frames: Sequence[Frame]) -> None:
@@ -126,7 +126,7 @@ class Delivery:
         else:
             self._pending.extend(frames)
             self._pending_bytes += sum(frame.size for frame in frames)
-            if self._pending_bytes > self._budget_bytes:
+            if self._pending_bytes > self.budget_bytes:
                 self.resync()
 
     def reply(self, frame: Frame) -> None:
@@ -154,7 +154,7 @@ class Delivery:
     def snapshot(self, snapshot: Snapshot) -> None:
         """Send a snapshot, as the socket takes it; one takes the place of too many that wait."""
         self._queue(_Parts(snapshot, self._timestamp, cost_bytes=snapshot.cost_bytes))
-        if self._pending_bytes > self._budget_bytes:
+        if self._pending_bytes > self.budget_bytes:
             self.resync()
 
     def resync(self, *, also_dropped: Iterable[Frame] = ()) -> None:

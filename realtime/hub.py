@@ -104,7 +104,9 @@ class Hub:
     async def ready(self, *, timeout_seconds: float) -> bool:
         """Wait until the state is loaded; False when it is not in time."""
         try:
-            await asyncio.wait_for(self._loaded.wait(), timeout_seconds)
+            # Not `wait_for`: Python 3.11's may swallow a cancellation.
+            async with asyncio.timeout(timeout_seconds):
+                await self._loaded.wait()
         except TimeoutError:
             return False
         return True

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import logging
 import re
+from urllib.parse import unquote
 
 MASK = "***"
 
 _SECRET = re.compile(
     r"(?i)(?P<label>(?:[?&;\s\"']|^)(?:token|access_token|password|secret)=)(?P<q>[^&\s\"'#]+)"
+    r"|(?P<json>[\"'](?:token|password|secret)[\"']\s*:\s*[\"'])(?P<j>[^\"']+)"
     r"|(?P<scheme>\b(?:token|bearer)[ ]+)(?P<h>[A-Za-z0-9._~+/=-]{16,})"
     r"|(?P<sub>\bbearer\.)(?P<s>[A-Za-z0-9._~+/=-]{8,})"
 )
+
+SECRET_NAMES = frozenset({"token", "access_token", "password", "secret"})
+_ENCODED = re.compile(r"(?P<before>[?&;])(?P<name>[^=&;\s]*%[^=&;\s]*)=(?P<value>[^&\s\"'#]+)")
 
 # Servers' own loggers, which may have handlers that ours do not see.
 SERVER_LOGGERS = (
@@ -34,11 +39,19 @@ SERVER_LOGGERS = (
 
 def mask(text: str) -> str:
     """Replace every credential in `text` by `***`."""
+    if "%" in text:
+        text = _ENCODED.sub(_replace_encoded, text)
     return _SECRET.sub(_replace, text)
 
 
+def _replace_encoded(found: re.Match[str]) -> str:
+    """A parameter whose name is percent-encoded is the same parameter to the server."""
+    is_secret = unquote(found["name"]).lower() in SECRET_NAMES
+    return f"{found['before']}{found['name']}={MASK}" if is_secret else found[0]
+
+
 def _replace(found: re.Match[str]) -> str:
-    label = found["label"] or found["scheme"] or found["sub"]
+    label = found["label"] or found["json"] or found["scheme"] or found["sub"]
     return f"{label}{MASK}"
 
 

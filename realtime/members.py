@@ -104,6 +104,7 @@ class Member:
             return None
         return Pace(
             rate,
+            budget_bytes=self.delivery.budget_bytes,
             flush=self.delivery.push,
             clock=time.monotonic,
             call_later=asyncio.get_running_loop().call_later,

@@ -64,7 +64,9 @@ class MissedEvents:
         head = (await asyncio.wrap_future(self._relay.call(log.position))).head
         while self._cursor < since <= head:
             try:
-                await asyncio.wait_for(self._moved.wait(), deadline - loop.time())
+                # Not `wait_for`: Python 3.11's may swallow a cancellation.
+                async with asyncio.timeout_at(deadline):
+                    await self._moved.wait()
             except TimeoutError:
                 break
         return since <= self._cursor

@@ -19,6 +19,7 @@ class Pace:
         self,
         rate: float,
         *,
+        budget_bytes: int,
         flush: Callable[[Sequence[Frame]], None],
         clock: Callable[[], float],
         call_later: Callable[[float, Callable[[], None]], asyncio.TimerHandle],
@@ -28,6 +29,8 @@ class Pace:
         self._clock = clock
         self._call_later = call_later
         self._held: dict[object, Frame] = {}
+        self._held_bytes = 0
+        self._budget_bytes = budget_bytes
         self._first_held = 0
         self._last_flush = float("-inf")
         self._timer: asyncio.TimerHandle | None = None
@@ -43,10 +46,12 @@ class Pace:
             self._first_held = self._first_held or frame.seq
             # Put in again at the end: what survives stays in the order of `seq`.
             key = frame.key or frame.seq
-            self._held.pop(key, None)
+            replaced = self._held.pop(key, None)
+            self._held_bytes += frame.size - (replaced.size if replaced is not None else 0)
             self._held[key] = frame
         wait = self._last_flush + self._interval - self._clock()
-        if wait <= 0:
+        # Messages without a key replace nothing: when too many are held, they go before their time.
+        if wait <= 0 or self._held_bytes > self._budget_bytes:
             self.flush()
         elif self._timer is None and self._held:
             self._timer = self._call_later(wait, self.flush)
@@ -65,6 +70,7 @@ class Pace:
             self._timer = None
         held = list(self._held.values())
         self._held.clear()
+        self._held_bytes = 0
         self._first_held = 0
         return held
 

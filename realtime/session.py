@@ -154,6 +154,10 @@ class Session:
     def _subscribe(self, command: dict[str, Any]) -> list[Effect]:
         filters = _filters(command)
         names = _names(command, default=tuple(filters))
+        unnamed = next((name for name in filters if name not in names), None)
+        if unnamed is not None:
+            text = f"filters names {unnamed!r}, which is not among the feeds of this command."
+            raise BadCommand(Problem("invalid_value", text))
         problems: list[Problem] = []
         changed: list[FeedSubscription] = []
         for name in names:

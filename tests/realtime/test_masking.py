@@ -30,6 +30,8 @@ POSITIONS: dict[str, Callable[[str], str]] = {
     "query without its mark": lambda token: f"token={token}",
     "query in capitals": lambda token: f"/ws?TOKEN={token}",
     "query as bytes": lambda token: f"query_string=b'token={token}'",
+    "query with an encoded name": lambda token: f"/ws?a=1&%74oken={token}&b=%20",
+    "JSON": lambda token: f'{{"username": "demo", "token": "{token}"}}',
     "header": lambda token: f"Authorization: Token {token}",
     "header in small letters": lambda token: f"authorization: bearer {token}",
     "header as bytes": lambda token: f"(b'authorization', b'Token {token}')",

@@ -195,6 +195,7 @@ def test_unsubscribing_what_is_not_subscribed_is_answered(session: Session) -> N
             {"filters": {"price": {"venue": [str(n) for n in range(MAXIMUM_FILTER_VALUES + 1)]}}},
             "invalid_value",
         ),
+        ({"feeds": ["price"], "filters": {"secret": {}}}, "invalid_value"),
         ({"max_rate": 0}, "invalid_value"),
         ({"max_rate": True}, "invalid_value"),
         ({"max_rate": [2]}, "invalid_value"),

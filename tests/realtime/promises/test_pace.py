@@ -18,6 +18,7 @@ from realtime.subscriptions import FeedSubscription, make_subscription
 from tests.realtime.fakes import TIMESTAMP, FakeClock, FakeOutlet, fixed_timestamp
 
 RATE = 2.0
+BUDGET_BYTES = 1000
 
 
 class Timer:
@@ -46,7 +47,11 @@ class Paced:
         self.timer = Timer()
         self.flushes: list[list[int]] = []
         self.pace = Pace(
-            RATE, flush=self._flush, clock=self.clock, call_later=self.timer.call_later
+            RATE,
+            budget_bytes=BUDGET_BYTES,
+            flush=self._flush,
+            clock=self.clock,
+            call_later=self.timer.call_later,
         )
 
     def _flush(self, frames: Sequence[Frame]) -> None:
@@ -71,6 +76,15 @@ def test_only_the_newest_event_of_each_key_survives_in_the_order_of_the_stream(
     assert paced.flushes == [[1]]
     paced.timer.ring()
     assert paced.flushes == [[1], [3, 4, 5, 6]]
+
+
+def test_messages_without_a_key_go_before_their_time_when_too_many_are_held(paced: Paced) -> None:
+    paced.pace.push([event(1)])
+    many = BUDGET_BYTES // event(2).size + 2
+    for seq in range(2, many + 2):
+        paced.pace.push([event(seq)])
+    assert len(paced.flushes) == 2
+    assert sum(paced.flushes, []) == list(range(1, len(sum(paced.flushes, [])) + 1))
 
 
 def test_flushes_keep_their_distance(paced: Paced) -> None:
