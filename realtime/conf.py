@@ -188,6 +188,12 @@ class RealtimeSettings(SettingsGroup):
         "Largest message accepted from a client; a larger one closes with 1009.",
         minimum=1024,
     )
+    handshake_seconds: float = setting(
+        10.0,
+        "Seconds in which a client that connects, or keeps a connection, has to go on with its "
+        "request; our server alone.",
+        minimum=0.5,
+    )
     commands_per_second: int = setting(
         20, "Commands of one client in a second; more closes with `rate_limited`.", minimum=1
     )

@@ -12,12 +12,19 @@ from realtime.daphne.outlet import DaphneOutlet
 # RFC 6455, 5.5: a control frame holds 125 bytes, two of them the code.
 LONGEST_REASON_BYTES = 123
 NORMAL_CLOSURE = 1000
+SUBPROTOCOLS_HEADER = "sec-websocket-protocol"
 
 
 class RealtimeWebSocketProtocol(WebSocketProtocol):
     """One connection; its application may take its outlet."""
 
     _outlet: DaphneOutlet | None = None
+
+    def onConnect(self, request: Any) -> Any:
+        """Leave out subprotocols that Daphne, which takes them for ASCII, would fail to read."""
+        if not request.headers.get(SUBPROTOCOLS_HEADER, "").isascii():
+            del request.headers[SUBPROTOCOLS_HEADER]
+        return super().onConnect(request)
 
     def make_outlet(self) -> DaphneOutlet:
         """The way out of this connection; from now on its limits are those of the protocol."""

@@ -31,6 +31,7 @@ class RealtimeServer(Server):
     def _make_ready(self) -> None:
         # Called after the factories are made and before the reactor runs.
         give_back_large_buffers()
+        self.http_factory.timeOut = conf().handshake_seconds
         self.ws_factory.protocol = RealtimeWebSocketProtocol
         # A client that breaks the protocol is told so by a close frame (1007, 1009, …).
         self.ws_factory.setProtocolOptions(

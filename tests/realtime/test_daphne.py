@@ -16,6 +16,7 @@ from pytest_django import Settings
 from twisted.internet.abstract import FileDescriptor
 from twisted.internet.tcp import Connection as TcpConnection
 
+from realtime.conf import conf
 from realtime.daphne.cli import RealtimeCommandLineInterface
 from realtime.daphne.outlet import DaphneOutlet
 from realtime.daphne.protocol import (
@@ -324,13 +325,16 @@ def test_ready_server_makes_our_protocol_and_calls_who_else_waits() -> None:
 
     class Factory:
         protocol: Any = None
+        timeOut = 0.0
         options: dict[str, Any] = {}
 
         def setProtocolOptions(self, **options: Any) -> None:
             self.options = options
 
     server.ws_factory = Factory()
+    server.http_factory = Factory()
     server.ready_callable()
+    assert server.http_factory.timeOut == conf().handshake_seconds
     assert server.ws_factory.protocol is RealtimeWebSocketProtocol
     assert server.ws_factory.options["failByDrop"] is False
     assert called == [True]
