@@ -284,5 +284,28 @@ async def test_rows_from_before_are_in_snapshots_after_a_resync(site: Site) -> N
     assert set(re.findall(r", (.*)", resync(site))) == {"0 published, 0 gone"}
 
 
-def resync(site: Site, *arguments: str) -> str:
-    return run_manage(site.server.database.url, "resync", *arguments, **SETTINGS)
+async def test_new_version_of_a_feed_is_a_snapshot_to_those_who_return(site: Site) -> None:
+    release = {"PUBLISHING_APP_VERSION": "2"}
+    site.writer.call("prepare", write="")
+    async with await Client.connect(site.server) as client:
+        greeting = await client.receive()
+    ticket = {name: greeting[name] for name in ("stream", "subscription")}
+    ticket["since"] = greeting["seq"]
+    site.server.stop()
+    site.server.start(**release)
+    async with await Client.connect(site.server, ticket) as client:
+        greeting, snapshot = await client.receive(), await client.receive_type("snapshot")
+    assert (greeting["resume"], greeting["resume_reason"]) == ("snapshot", "subscription_changed")
+    assert not any("version" in thing for thing in snapshot["data"]["thing"])
+    resync(site, **release)
+    async with await Client.connect(site.server) as client:
+        snapshot = await client.receive_type("snapshot")
+    assert {thing["version"] for thing in snapshot["data"]["thing"]} == {2}
+    site.server.stop()
+    site.server.start()
+    resync(site)
+
+
+def resync(site: Site, *arguments: str, **changes: str) -> str:
+    environment = SETTINGS | changes
+    return run_manage(site.server.database.url, "resync", *arguments, **environment)

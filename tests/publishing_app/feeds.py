@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from typing import Any
 
 from django.db.models import Model
@@ -11,6 +13,9 @@ from realtime.feeds import ModelFeed, register
 from realtime.published import PublishedModel
 
 from .models import Car, Hanging, Shelf, Tag, Thing, Vehicle
+
+# What a release raises that changes the data's shape; from 2 on it holds its own number.
+VERSION = int(os.environ.get("PUBLISHING_APP_VERSION", "1"))
 
 
 def _serializer(shown: type[PublishedModel]) -> type[serializers.ModelSerializer[Any]]:
@@ -33,7 +38,11 @@ def _register(shown: type[PublishedModel]) -> None:
         model: type[Model] = shown
         serializer_class = _serializer(shown)
         key_field = "id"
-        filter_fields = ("name",) if shown is Thing else ()
+        version = VERSION
+
+        def data(self, instance: Model) -> Mapping[str, Any]:
+            """The columns, and since the second version its number."""
+            return super().data(instance) | ({"version": VERSION} if VERSION > 1 else {})
 
         def is_live(self, instance: Any) -> bool:
             """Everything is, but what is broken."""
