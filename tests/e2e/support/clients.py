@@ -123,6 +123,10 @@ class Client:
         """Send anything at all, as a binary frame when it is bytes and not said to be text."""
         await self._connection.send(payload, text=text)
 
+    async def send_pieces(self, pieces: Sequence[str]) -> None:
+        """Send one message in as many frames."""
+        await self._connection.send(pieces)
+
     async def ask(self, command: Mapping[str, Any], answer: str) -> Message:
         """Send a command and return its answer."""
         await self.send(command)
