@@ -202,6 +202,7 @@ class Delivery:
         """Hold nothing any more: the connection is gone."""
         self._is_closed = True
         self._pending.clear()
+        self._pending_bytes = 0
         self._replies.clear()
 
     @property
