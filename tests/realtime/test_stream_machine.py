@@ -632,5 +632,7 @@ def machine_settings() -> settings:
         stateful_step_count=STEPS,
         deadline=None,
         database=None,
+        # Hypothesis would do so where CI is set, and each round would be the first one again.
+        derandomize=False,
         suppress_health_check=list(HealthCheck),
     )
