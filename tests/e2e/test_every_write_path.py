@@ -297,7 +297,7 @@ async def test_new_version_of_a_feed_is_a_snapshot_to_those_who_return(site: Sit
         greeting, snapshot = await client.receive(), await client.receive_type("snapshot")
     assert (greeting["resume"], greeting["resume_reason"]) == ("snapshot", "subscription_changed")
     assert not any("version" in thing for thing in snapshot["data"]["thing"])
-    resync(site, **release)
+    run_manage(site.server.database.url, "resync", **SETTINGS, **release)
     async with await Client.connect(site.server) as client:
         snapshot = await client.receive_type("snapshot")
     assert {thing["version"] for thing in snapshot["data"]["thing"]} == {2}
@@ -306,6 +306,6 @@ async def test_new_version_of_a_feed_is_a_snapshot_to_those_who_return(site: Sit
     resync(site)
 
 
-def resync(site: Site, *arguments: str, **changes: str) -> str:
-    environment = SETTINGS | changes
-    return run_manage(site.server.database.url, "resync", *arguments, **environment)
+def resync(site: Site, *arguments: str) -> str:
+    printed: str = site.writer.call("resync", arguments=arguments)
+    return printed

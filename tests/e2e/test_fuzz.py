@@ -17,7 +17,7 @@ from tests.e2e.support.followers import Follower
 from tests.e2e.support.fuzzing import Fuzzer
 from tests.e2e.support.servers import DAPHNE, UVICORN, Server
 
-ATTACKS = 120
+ATTACKS = 80
 AT_A_TIME = 20
 # What an attacked server has to say is here by then; most of it says nothing.
 LISTENING_SECONDS = 0.15

@@ -6,6 +6,7 @@ import asyncio
 import json
 import tempfile
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,13 @@ def write(write: str) -> None:
 def names() -> list[str]:
     """The names of all."""
     return list(WRITES)
+
+
+def resync(*, arguments: list[str]) -> str:
+    """Run the command; returns what it prints."""
+    printed = StringIO()
+    call_command("resync", *arguments, stdout=printed)
+    return printed.getvalue()
 
 
 def refused() -> list[str]:
