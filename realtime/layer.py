@@ -29,7 +29,9 @@ BATCH_MESSAGE = "realtime.batch"
 # A larger batch goes as its numbers only; the receivers read it from the log.
 LARGEST_PAYLOAD_BYTES = 256 * 1024
 SEND_SECONDS = 1.0
+CANCEL_SECONDS = 0.1
 QUEUE_BATCHES = 200
+STOP_SECONDS = 10.0
 
 
 class Layer(Protocol):
@@ -68,6 +70,13 @@ async def close_layer(layer: Layer) -> None:
         # Not `wait_for`: Python 3.11's may swallow a cancellation, and its task would never end.
         async with asyncio.timeout(SEND_SECONDS):
             await layer.flush()
+
+
+async def end_task(task: asyncio.Task[None]) -> None:
+    """Cancel `task` until it ends: on Python 3.11 redis-py's `wait_for` may swallow one try."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=CANCEL_SECONDS)
 
 
 def encode_batch(identity: str, events: Sequence[LoggedEvent]) -> dict[str, Any]:
@@ -122,7 +131,7 @@ class LayerPublisher:
     def stop(self) -> None:
         """End the thread."""
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(timeout=2)
+        self._thread.join(timeout=STOP_SECONDS)
 
     def _put(self, message: dict[str, Any]) -> None:
         try:
@@ -136,8 +145,7 @@ class LayerPublisher:
         try:
             self._loop.run_forever()
         finally:
-            sending.cancel()
-            self._loop.run_until_complete(asyncio.gather(sending, return_exceptions=True))
+            self._loop.run_until_complete(end_task(sending))
             self._loop.close()
 
     async def _send_all(self) -> None:
@@ -201,8 +209,7 @@ class LayerReceiver:
     async def stop(self) -> None:
         """Stop receiving."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+            await end_task(self._task)
             self._task = None
 
     async def _receive(self) -> None:
