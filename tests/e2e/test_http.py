@@ -111,9 +111,10 @@ async def test_events_are_read_page_by_page_as_the_wire_has_them(server: Server)
     assert second_page["head"] == last["seq"]
 
 
-def test_events_are_those_that_the_user_may_see(server: Server) -> None:
+async def test_events_are_those_that_the_user_may_see(server: Server) -> None:
     server.desk.publish_log("not for the reader")
     key = server.desk.call("open_position")
+    await catch_up(server)
     answer = server.fetch("/api/events/", user="reader").json
     while answer["next"] is not None:
         answer = server.fetch(f"/api/events/?since={answer['next']}", user="reader").json

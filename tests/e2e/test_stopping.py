@@ -129,12 +129,16 @@ async def test_clients_come_back_to_the_next_process(serving: Server) -> None:
         assert (await client.receive())["resume"] == "live"
 
 
-@pytest.mark.parametrize("command", [DAPHNE, UVICORN])
+@pytest.mark.parametrize(
+    ("command", "options"),
+    # uvicorn waits without an end unless it is told how long.
+    [(DAPHNE, ()), (UVICORN, ("--timeout-graceful-shutdown", "1"))],
+)
 async def test_open_connection_does_not_hold_the_process_up(
-    start_server: StartServer, command: tuple[str, ...]
+    start_server: StartServer, command: tuple[str, ...], options: tuple[str, ...]
 ) -> None:
     """A client that neither reads nor answers the close."""
-    server = start_server(command=command, REALTIME_DRAIN_SECONDS="1")
+    server = start_server(command=command, options=options, REALTIME_DRAIN_SECONDS="1")
     client = await Client.connect(server, buffers_little=True)
     await client.receive_type("snapshot")
     server.desk.call("publish_logs_at_once", count=500, characters=4000)
