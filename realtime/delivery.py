@@ -114,7 +114,12 @@ class Delivery:
         """Send events, now or when the socket drains."""
         outlet = self._outlet
         # The way of nearly every event, without a detour: this runs for each client.
-        if frames and outlet.is_writable and not (self._pending or self._needs_snapshot):
+        if (
+            frames
+            and outlet.is_writable
+            and not (self._pending or self._needs_snapshot)
+            and (len(frames) == 1 or sum(frame.size for frame in frames) <= WRITE_BYTES)
+        ):
             if not self._is_closed:
                 outlet.write(frames)
                 self._blocked_since = None if outlet.is_writable else self._clock()
@@ -126,6 +131,8 @@ class Delivery:
         else:
             self._pending.extend(frames)
             self._pending_bytes += sum(frame.size for frame in frames)
+            # A large batch goes as far as the socket takes it: the rest is the budget's.
+            self.drain()
             if self._pending_bytes > self.budget_bytes:
                 self.resync()
 

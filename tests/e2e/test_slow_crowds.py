@@ -118,7 +118,6 @@ async def test_stalled_crowd_costs_its_budgets_and_is_forgotten_when_it_leaves(
         assert await wait_for(lambda: connections(server) == size)
         is_forgotten = await wait_for(lambda: server.resident_bytes() <= ALLOWANCE * before)
         after = server.resident_bytes()
-        print(f"MEM {before / 2**20:.1f} {most / 2**20:.1f} {after / 2**20:.1f} ")
         assert [each.resyncs for each in reading] == [0] * size
     assert most - before <= ALLOWANCE * size * BUDGET_BYTES
     assert is_forgotten, f"{after / 2**20:.0f} MiB, {before / 2**20:.0f} before they came"

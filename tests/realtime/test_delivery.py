@@ -83,6 +83,26 @@ def test_writable_outlet_gets_each_push_in_one_write(sender: Sender) -> None:
     assert sender.delivery.waiting_bytes == 0
 
 
+def test_batch_beyond_one_write_waits_within_the_budget_for_a_socket_that_is_full() -> None:
+    sender = Sender()
+    sender.outlet.make_room(1)
+    sender.push(12, size=8 * 1024)
+    assert sender.outlet.writes == 1
+    assert sum(frame.size for frame in sender.outlet.frames) < 2 * WRITE_BYTES
+    assert 0 < sender.delivery.waiting_bytes <= BUDGET_BYTES
+    sender.outlet.make_room()
+    assert sender.sent() == [("event", seq) for seq in range(1, 13)]
+
+
+def test_batch_beyond_the_budget_is_a_snapshot_for_a_socket_that_is_full() -> None:
+    sender = Sender()
+    sender.outlet.make_room(1)
+    sender.push(40, size=8 * 1024)
+    assert sender.delivery.waiting_bytes == 0
+    sender.outlet.make_room()
+    assert sender.sent()[-1] == ("snapshot 1/1", 40)
+
+
 def test_nothing_is_written_for_no_events(sender: Sender) -> None:
     sender.delivery.push([])
     assert sender.outlet.writes == 0

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pytest_django import Settings
@@ -259,6 +260,15 @@ def test_nothing_is_pruned_within_the_history() -> None:
     append(entry("A"), entry("A"))
     assert log.prune() == 0
     assert floor() == 1
+
+
+def test_nothing_to_prune_is_found_without_a_transaction() -> None:
+    append(entry("A"))
+    with CaptureQueriesContext(connection) as queries:
+        assert log.prune() == 0
+    statements = [query["sql"] for query in queries]
+    assert len(statements) == 1
+    assert statements[0].startswith("SELECT")
 
 
 def test_pruning_an_empty_database_is_nothing() -> None:
