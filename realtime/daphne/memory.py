@@ -6,8 +6,8 @@ import ctypes
 
 # mallopt(3); glibc's own limit begins at 128 KiB and grows with what is freed.
 M_MMAP_THRESHOLD = -3
-# What a socket does not take at once is joined into buffers of about this size.
-OWN_MAPPING_BYTES = 64 * 1024
+# What a socket does not take at once is joined into buffers of 64 KiB; what it leaves of one is less.
+OWN_MAPPING_BYTES = 16 * 1024
 
 
 def give_back_large_buffers() -> None:
