@@ -6,7 +6,7 @@ import ctypes
 
 # mallopt(3); glibc's own limit begins at 128 KiB and grows with what is freed.
 M_MMAP_THRESHOLD = -3
-# What a socket does not take at once is joined into buffers of 64 KiB; what it leaves of one is less.
+# What a socket does not take at once is joined into 64 KiB; what it leaves of that is less.
 OWN_MAPPING_BYTES = 16 * 1024
 
 
