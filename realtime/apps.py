@@ -20,8 +20,10 @@ class RealtimeConfig(AppConfig):
         from realtime import masking, system_log  # noqa: F401 - registers its feed
         from realtime.checks import check_settings
         from realtime.conf import conf, reload_conf
+        from realtime.layer import import_layer
 
         conf()
+        import_layer()
         setting_changed.connect(reload_conf, dispatch_uid="realtime.conf")
         checks.register(check_settings)
         masking.install()
