@@ -484,6 +484,16 @@ class StreamMachine(RuleBasedStateMachine):
         client.replica.is_unlimited = False
         self._command(pick, action="subscribe", feeds=[], max_rate=rate)
 
+    @precondition(lambda self: self.online)
+    @rule(pick=pick, count=st.integers(1, 4))
+    @counted
+    def hold_back(self, pick: int, count: int) -> None:
+        """The first flush goes at once; what comes after it is held."""
+        self.limit_the_rate(pick, rate=SLOWEST_RATE)
+        for _ in range(2):
+            self.write_log_lines(count=count, size=0)
+            flush()
+
     @rule()
     @counted
     def time_passes_for_the_paced(self) -> None:
