@@ -19,6 +19,9 @@ from realtime.logqueue import Dropped, LogQueue
 from realtime.logwriter import THREAD_NAME, LogWriter
 
 EXIT_SECONDS = 2.0
+# How long a fork waits for the thread; it is longer in the database when that is locked, and then
+# holds nothing that a child needs.
+FORK_SECONDS = 1.0
 NEVER = logging.CRITICAL + 1000
 
 # What carries events logs about them: on the feed, each such line would make another.
@@ -62,6 +65,7 @@ _lock = threading.RLock()
 _starting = threading.Lock()
 _queue: LogQueue | None = None
 _writer: LogWriter | None = None
+_forking = threading.local()
 
 
 class SystemLogHandler(logging.Handler):
@@ -164,12 +168,27 @@ def _start_writer(queue: LogQueue) -> None:
         _starting.release()
 
 
-def _forget() -> None:
-    # A forked child inherits this module, but not the thread; the lines that wait are its parent's.
+def _before_fork() -> None:
+    writer = _writer
+    is_out = writer is not None and writer.leave_database(deadline_seconds=FORK_SECONDS)
+    _forking.paused = writer if is_out else None
+
+
+def _after_fork_in_parent() -> None:
+    if _forking.paused is not None:
+        _forking.paused.enter_database()
+
+
+def _after_fork_in_child() -> None:
+    # The child inherits this module, but not the thread; the lines that wait are its parent's.
     global _queue, _writer, _lock, _starting
     _queue = _writer = None
     _lock, _starting = threading.RLock(), threading.Lock()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget)
+    os.register_at_fork(
+        before=_before_fork,
+        after_in_parent=_after_fork_in_parent,
+        after_in_child=_after_fork_in_child,
+    )

@@ -42,6 +42,7 @@ class LogWriter(threading.Thread):
         self._asked = self._settled = 0
         self._progress = threading.Condition()
         self._hurry = threading.Event()
+        self._in_database = threading.Lock()
         self._is_stopping = False
 
     def flush(self, *, deadline_seconds: float) -> bool:
@@ -58,6 +59,17 @@ class LogWriter(threading.Thread):
             # Nobody waits for an earlier one any more.
             self._settled = max(self._settled, asked)
         return done
+
+    def leave_database(self, *, deadline_seconds: float) -> bool:
+        """Keep the thread out of the database until `enter_database`; False at the deadline.
+
+        What a thread holds inside a driver while another one forks is held in the child for ever.
+        """
+        return self._in_database.acquire(timeout=deadline_seconds)
+
+    def enter_database(self) -> None:
+        """Let the thread go on after `leave_database`."""
+        self._in_database.release()
 
     def stop(self) -> None:
         """End the thread and close its connection; what waits is lost."""
@@ -81,7 +93,7 @@ class LogWriter(threading.Thread):
                 if self._asked == self._settled and not self._is_stopping:
                     self._hurry.wait(pause)
         finally:
-            _close_connection()
+            self._close_connection()
 
     def _settle(self, asked: int) -> None:
         with self._progress:
@@ -101,21 +113,29 @@ class LogWriter(threading.Thread):
         reported = self._queue.dropped if is_due else Dropped()
         lines = [*self._batch, _report(reported)] if reported.total else self._batch
         if not lines:
-            _close_connection()
+            self._close_connection()
             return 0.0
         return self._write(lines, reported)
 
     def _write(self, lines: Sequence[str], reported: Dropped) -> float:
         try:
-            write_lines(lines)
+            with self._in_database:
+                write_lines(lines)
         except Exception as error:
-            _close_connection()
+            self._close_connection()
             return self._fail(error)
         if self._failures >= FAILURES_TO_TELL_OF:
             logger.warning("The database takes log lines again")
         self._batch, self._failures = [], 0
         self._queue.forget(reported)
         return BATCH_SECONDS
+
+    def _close_connection(self) -> None:
+        from realtime.log.database import connection
+
+        # It may be broken: then there is nothing to close.
+        with self._in_database, contextlib.suppress(Exception):
+            connection().close()
 
     def _fail(self, error: Exception) -> float:
         is_refused = isinstance(error, DataError | IntegrityError)
@@ -138,14 +158,6 @@ def write_lines(lines: Sequence[str]) -> None:
     publish_lines(lines)
     if connection().vendor == "sqlite":
         # An open file may be one that was removed or replaced: what is written there is lost.
-        connection().close()
-
-
-def _close_connection() -> None:
-    from realtime.log.database import connection
-
-    # It may be broken: then there is nothing to close.
-    with contextlib.suppress(Exception):
         connection().close()
 
 

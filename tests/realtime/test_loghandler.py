@@ -15,6 +15,7 @@ from pytest_django import Settings
 
 from realtime import loghandler, logwriter
 from realtime.loghandler import OWN_LOGGERS, OWN_THREADS, SystemLogHandler
+from realtime.logwriter import LogWriter
 from realtime.models import Event
 from realtime.relaying import Relay
 from realtime.system_log import publish_log
@@ -305,7 +306,7 @@ def test_line_that_comes_when_no_thread_can_start_harms_nobody(
         raise RuntimeError("can't create new thread at interpreter shutdown")
 
     with monkeypatch.context() as patch:
-        patch.setattr(logwriter.LogWriter, "start", refuse)
+        patch.setattr(LogWriter, "start", refuse)
         logger.info("early")
         assert loghandler.flush(deadline_seconds=PATIENCE_SECONDS)
     logger.info("later")
@@ -366,8 +367,10 @@ def test_thread_leaves_no_connection_when_it_has_nothing_to_do(
     logger: logging.Logger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     is_closed = threading.Event()
-    close = logwriter._close_connection
-    monkeypatch.setattr(logwriter, "_close_connection", lambda: (close(), is_closed.set()))
+    close = LogWriter._close_connection
+    monkeypatch.setattr(
+        LogWriter, "_close_connection", lambda writer: (close(writer), is_closed.set())
+    )
     monkeypatch.setattr(logwriter, "IDLE_SECONDS", 0.1)
     logger.info("x")
     assert is_closed.wait(PATIENCE_SECONDS)
