@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -266,6 +267,44 @@ def test_batch_that_is_refused_is_counted_and_holds_nothing_up(
     assert "the next" in [line["message"] for line in lines]
     assert "1 refused by the database" in " ".join(line["message"] for line in lines)
     assert "refused" not in [line["message"] for line in lines]
+
+
+@pytest.mark.filterwarnings("ignore:This process.*multi-threaded:DeprecationWarning")
+def test_forked_child_begins_without_its_parents_lines_and_thread(
+    logger: logging.Logger, database: Database
+) -> None:
+    database.error = OperationalError("gone")
+    logger.info("of the parent")
+    database.wait_for_attempts(1)
+    child = os.fork()
+    if child == 0:
+        has_begun_anew = loghandler._queue is None and loghandler._writer is None
+        os._exit(0 if has_begun_anew else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    database.error = None
+    assert messages() == ["of the parent"]
+
+
+@pytest.mark.filterwarnings("ignore:This process.*multi-threaded:DeprecationWarning")
+def test_nobody_forks_while_the_thread_is_in_the_database(
+    logger: logging.Logger, database: Database
+) -> None:
+    """What it held there, a lock inside the driver, would be held in the child for ever."""
+    is_inside = threading.Event()
+
+    def write_slowly() -> None:
+        is_inside.set()
+        time.sleep(0.3)
+        is_inside.clear()
+
+    database.before_write = write_slowly
+    logger.info("slow")
+    assert is_inside.wait(PATIENCE_SECONDS)
+    child = os.fork()
+    if child == 0:
+        os._exit(1 if is_inside.is_set() else 0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert messages() == ["slow"]
 
 
 def test_flush_gives_up_when_the_database_is_away(
