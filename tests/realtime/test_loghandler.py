@@ -24,7 +24,7 @@ from tests.realtime.events import rolled_back
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 20.0
 # Far more than a call takes, far less than a wait for the database.
 AT_ONCE_SECONDS = 5.0
 
@@ -294,7 +294,7 @@ def test_nobody_forks_while_the_thread_is_in_the_database(
 
     def write_slowly() -> None:
         is_inside.set()
-        time.sleep(0.3)
+        time.sleep(0.1)
         is_inside.clear()
 
     database.before_write = write_slowly
