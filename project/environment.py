@@ -17,6 +17,7 @@ from trading.conf import RiskSettings
 ROOT = Path(__file__).resolve().parent.parent
 DEVELOPMENT_SECRET_KEY = "for-development-on-one-machine-only-anyone-can-read-it"
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]")
+LOG_FORMATS = ("line", "json")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 DATABASE_SCHEMES = ("sqlite://", "postgres://", "postgresql://")
 REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
@@ -58,7 +59,14 @@ class ServiceSettings(SettingsGroup):
     redis_url: str = setting(
         "", "`redis://HOST:PORT/0` where several server processes run; empty for one process."
     )
-    log_level: str = setting("INFO", f"Least level that is logged: {', '.join(LOG_LEVELS)}.")
+    log_level: str = setting(
+        "INFO",
+        f"Least level on the console: {', '.join(LOG_LEVELS)}. The `system_log` feed has INFO and "
+        "above, whatever stands here.",
+    )
+    log_format: str = setting(
+        "line", "How the console shows a record: `line` for people, `json` for programs."
+    )
 
     @classmethod
     def names(cls) -> dict[str, dataclasses.Field[Any]]:
@@ -144,6 +152,10 @@ def _check_words(service: ServiceSettings) -> None:
     if service.log_level not in LOG_LEVELS:
         raise InvalidSetting(
             f"LOG_LEVEL is {service.log_level!r}; it must be one of {', '.join(LOG_LEVELS)}."
+        )
+    if service.log_format not in LOG_FORMATS:
+        raise InvalidSetting(
+            f"LOG_FORMAT is {service.log_format!r}; it must be one of {', '.join(LOG_FORMATS)}."
         )
     if service.redis_url and not service.redis_url.startswith(REDIS_SCHEMES):
         raise InvalidSetting(

@@ -167,17 +167,32 @@ if not DEBUG and service.https:
 
 # --- logs ---------------------------------------------------------------------------------------
 
+CONSOLE_FORMATS: dict[str, dict[str, Any]] = {
+    "line": {
+        "()": "project.line_logs.LineFormatter",
+        "format": "{asctime} {levelname} {name}: {message}",
+        "style": "{",
+    },
+    "json": {"()": "project.json_logs.JsonFormatter"},
+}
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {"masking": {"()": "realtime.masking.MaskingFilter"}},
-    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "formatters": {"console": CONSOLE_FORMATS[service.log_format]},
     "handlers": {
         "console": {
             "class": "logging.StreamHandler",
             "filters": ["masking"],
-            "formatter": "line",
+            "formatter": "console",
+            "level": service.log_level,
         },
+        "system_log": {"class": "realtime.loghandler.SystemLogHandler"},
     },
-    "root": {"handlers": ["console"], "level": service.log_level},
+    # A quiet console leaves the feed its INFO; each handler has a least level of its own.
+    "root": {
+        "handlers": ["console", "system_log"],
+        "level": "DEBUG" if service.log_level == "DEBUG" else "INFO",
+    },
 }

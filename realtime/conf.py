@@ -209,6 +209,21 @@ class RealtimeSettings(SettingsGroup):
     drain_seconds: float = setting(
         5.0, "Seconds that a stopping server gives its clients to leave.", minimum=0.0
     )
+    log_handler: bool = setting(
+        True, "Whether the log handler publishes to `system_log`; `off` is for tests."
+    )
+    log_lines_per_second: float = setting(
+        50.0,
+        "Log lines that a process publishes in a second, ten seconds' worth at once; what is "
+        "beyond is dropped and counted. Half is kept for warnings and errors.",
+        minimum=0.1,
+    )
+    log_queue_lines: int = setting(
+        1000,
+        "Log lines that wait in a process while the database does not take them; half is kept "
+        "for warnings and errors.",
+        minimum=2,
+    )
 
 
 _current: RealtimeSettings | None = None

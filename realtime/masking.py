@@ -16,7 +16,7 @@ _SECRET = re.compile(
 )
 
 SECRET_NAMES = frozenset({"token", "access_token", "password", "secret"})
-_ENCODED = re.compile(r"(?P<before>[?&;])(?P<name>[^=&;\s]*%[^=&;\s]*)=(?P<value>[^&\s\"'#]+)")
+_ENCODED = re.compile(r"(?P<before>[?&;])(?P<name>[^=&;?\s%]*%[^=&;?\s]*)=(?P<value>[^&\s\"'#]+)")
 
 # Servers' own loggers, which may have handlers that ours do not see.
 SERVER_LOGGERS = (

@@ -27,6 +27,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
     # Tests say themselves when the relay runs: `realtime.testing.flush()`.
     settings.REALTIME_RELAY = False
+    # What the tests' own process logs is no business of its database.
+    settings.REALTIME_LOG_HANDLER = False
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     reload_conf()
 

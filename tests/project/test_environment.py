@@ -86,6 +86,7 @@ def test_empty_debug_is_refused_since_it_could_be_meant_either_way() -> None:
         ("RISK_DAILY_LOSS_LIMIT", "3", "it must be at most 1"),
         ("RISK_DAILY_LOSS_LIMIT", "3%", "is not a decimal number"),
         ("LOG_LEVEL", "LOUD", "LOG_LEVEL is 'LOUD'; it must be one of DEBUG, INFO"),
+        ("LOG_FORMAT", "xml", "LOG_FORMAT is 'xml'; it must be one of line, json"),
         ("REDIS_URL", "127.0.0.1:6379", "REDIS_URL must look like redis://HOST:PORT/0"),
         ("DATABASE_URL", "mysql://root@127.0.0.1/x", "DATABASE_URL must look like sqlite:///FILE"),
         ("DATABASE_URL", "postgres://127.0.0.1:5432", "DATABASE_URL must look like"),
