@@ -6,10 +6,10 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from decimal import Decimal
 from math import ceil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
 
-from django.db.models import Count, F, Q, QuerySet, Window, prefetch_related_objects
+from django.db.models import Count, F, Model, Q, QuerySet, Window, prefetch_related_objects
 from django.db.models.functions import Mod, RowNumber
 from django.utils import timezone
 
@@ -29,6 +29,8 @@ from trading.services.locks import parse_position_id
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
+
+Row = TypeVar("Row", bound=Model)
 
 POSITION_FILTERS = ("account", "symbol", "status", "strategy_id")
 
@@ -53,7 +55,7 @@ def list_positions(
     filters: Mapping[str, Collection[str]] | None = None, *, accounts: Accounts = None
 ) -> QuerySet[Position]:
     """Positions, newest first; `filters` names the values that each field may have."""
-    rows: QuerySet[Position] = _within(accounts)
+    rows: QuerySet[Position] = within(Position.objects.all(), accounts)
     for field, values in (filters or {}).items():
         rows = rows.filter(**{f"{field}__in": list(values)})
     return rows
@@ -61,7 +63,8 @@ def list_positions(
 
 def get_position(position_id: UUID | str, *, accounts: Accounts = None) -> Position:
     """One position; raises PositionNotFound, also for one of another account than `accounts`."""
-    row = _within(accounts).filter(pk=parse_position_id(position_id)).first()
+    rows: QuerySet[Position] = within(Position.objects.all(), accounts)
+    row = rows.filter(pk=parse_position_id(position_id)).first()
     if row is None:
         raise PositionNotFound(position_id=position_id)
     return row
@@ -175,6 +178,6 @@ def count_rows_that_are_not_simulated() -> tuple[int, int]:
     )
 
 
-def _within(accounts: Accounts) -> QuerySet[Position]:
-    rows: QuerySet[Position] = Position.objects.all()
+def within(rows: QuerySet[Row], accounts: Accounts) -> QuerySet[Row]:
+    """Those of `rows` that belong to these accounts."""
     return rows if accounts is None else rows.filter(account__in=accounts)

@@ -170,3 +170,14 @@ class RiskChangeSerializer(serializers.ModelSerializer[RiskChange]):
             "created_at",
         )
         read_only_fields = fields
+
+
+class RiskDecisionSerializer(RiskChangeSerializer):
+    """A change of a risk status apart from its account's other changes: a line of an export."""
+
+    account = serializers.CharField(source="account_id")
+
+    class Meta:
+        model = RiskChange
+        fields = ("account", *RiskChangeSerializer.Meta.fields)
+        read_only_fields = fields
