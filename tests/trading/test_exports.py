@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.db import connection
+from django.db import connection, connections
 from django.test.utils import CaptureQueriesContext
 
 from realtime.timestamps import isoformat
@@ -178,3 +178,5 @@ async def test_a_file_is_read_under_asgi_without_a_warning(default_account: Acco
     assert len(text.splitlines()) == 4
     assert response["Content-Type"] == "text/csv; charset=utf-8"
     assert response["Content-Disposition"] == 'attachment; filename="equity.csv"'
+    # Of the thread that stands in for the request's own.
+    await sync_to_async(connections.close_all)()
