@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
 
 from django.db.models import Count, F, Model, Q, QuerySet, Window, prefetch_related_objects
+from django.db.models.expressions import OrderBy
 from django.db.models.functions import Mod, RowNumber
 from django.utils import timezone
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 Row = TypeVar("Row", bound=Model)
 
 POSITION_FILTERS = ("account", "symbol", "status", "strategy_id")
+POSITION_ORDERINGS = ("opened_at", "updated_at", "symbol", "unrealized_pnl", "realized_pnl")
 
 # The accounts to look into; None: all of them.
 Accounts = Collection[str] | None
@@ -52,13 +54,19 @@ def viewable_accounts(user: User | AnonymousUser) -> Accounts:
 
 
 def list_positions(
-    filters: Mapping[str, Collection[str]] | None = None, *, accounts: Accounts = None
+    filters: Mapping[str, Collection[str]] | None = None,
+    *,
+    accounts: Accounts = None,
+    ordering: str | None = None,
 ) -> QuerySet[Position]:
-    """Positions, newest first; `filters` names the values that each field may have."""
+    """Positions, newest first; `filters` names the values that each field may have.
+
+    `ordering` is one of POSITION_ORDERINGS, or that with a hyphen; what is unknown comes last.
+    """
     rows: QuerySet[Position] = within(Position.objects.all(), accounts)
     for field, values in (filters or {}).items():
         rows = rows.filter(**{f"{field}__in": list(values)})
-    return rows
+    return rows if ordering is None else rows.order_by(_ordered_by(ordering), "position_id")
 
 
 def get_position(position_id: UUID | str, *, accounts: Accounts = None) -> Position:
@@ -107,15 +115,19 @@ def get_account(account: str, *, accounts: Accounts = None) -> Account:
 
 
 def list_equity(
-    *, account: str, since: datetime | None = None, until: datetime | None = None
+    *,
+    account: str,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    newest_first: bool = False,
 ) -> QuerySet[EquitySnapshot]:
-    """An account's readings of these market times, both included, oldest first."""
+    """An account's readings of these market times, both included, oldest first if not said."""
     rows: QuerySet[EquitySnapshot] = EquitySnapshot.objects.filter(account_id=account)
     if since is not None:
         rows = rows.filter(recorded_at__gte=since)
     if until is not None:
         rows = rows.filter(recorded_at__lte=until)
-    return rows.order_by("recorded_at", "id")
+    return rows.order_by(*(("-recorded_at", "-id") if newest_first else ("recorded_at", "id")))
 
 
 def thin_equity(rows: QuerySet[EquitySnapshot], *, points: int) -> QuerySet[EquitySnapshot]:
@@ -181,3 +193,9 @@ def count_rows_that_are_not_simulated() -> tuple[int, int]:
 def within(rows: QuerySet[Row], accounts: Accounts) -> QuerySet[Row]:
     """Those of `rows` that belong to these accounts."""
     return rows if accounts is None else rows.filter(account__in=accounts)
+
+
+def _ordered_by(ordering: str) -> OrderBy:
+    column = F(ordering.removeprefix("-"))
+    # Databases differ in where they put null.
+    return column.desc(nulls_last=True) if ordering[0] == "-" else column.asc(nulls_last=True)
