@@ -15,6 +15,8 @@ from trading.models import EquitySnapshot, Position, RiskChange, RiskStatus
 class MomentField(serializers.Field[datetime, Any, str, Any]):
     """A time as the protocol writes it: UTC, milliseconds, `Z`."""
 
+    data_schema = {"type": "string", "format": "date-time"}
+
     def to_representation(self, value: datetime) -> str:
         """The moment as text."""
         return isoformat(value)
