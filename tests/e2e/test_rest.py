@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import re
+import shutil
+import subprocess
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from io import StringIO
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
+
+import pytest
 
 from tests.e2e.support.clients import Client, catch_up
 from tests.e2e.support.servers import Answer, Server
@@ -21,6 +28,7 @@ OPENING = {
     "perp_quantity": "0.1",
 }
 REPEATS = 5
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "rest.md").read_text(encoding="utf-8")
 
 
 def send(
@@ -119,3 +127,27 @@ def test_files_are_streamed_without_a_warning(server: Server) -> None:
     for path in ("equity", "risk"):
         assert server.fetch(f"/api/{path}/export/", user="admin").status == 200
     assert "StreamingHttpResponse" not in server.log
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
+def test_the_commands_of_the_page_run_as_they_stand(server: Server, tmp_path: Path) -> None:
+    blocks = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
+    assert len(blocks) == 3
+    script = "\n".join(["set -e", *blocks]).replace("127.0.0.1:8000", f"127.0.0.1:{server.port}")
+    run = subprocess.run(
+        ["sh", "-c", script.replace("curl -s", r"curl -s -w '\n' --fail-with-body")],
+        cwd=tmp_path,
+        env=os.environ | {"REALTIME_TOKEN": server.tokens["admin"]},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout
+    answers = [json.loads(line) for line in run.stdout.splitlines() if line.startswith("{")]
+    assert len(answers) == len(re.findall("^curl", PAGE, re.MULTILINE)) - 3
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "equity.csv",
+        "positions.csv",
+        "risk.csv",
+    ]
+    assert "7c9e6679-7425-40de-944b-e07fc1f90ae7" in (tmp_path / "positions.csv").read_text()
