@@ -25,7 +25,7 @@ class BodyTooLarge(exceptions.APIException):
     """The body is larger than DATA_UPLOAD_MAX_MEMORY_SIZE."""
 
     status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
-    default_code = "body_too_large"
+    default_code = "too_large"
     default_detail = "The body is too large."
 
 
