@@ -40,16 +40,22 @@ def data_schema(feed: Feed) -> Schema:
     if feed.data_schema is not None:
         return feed.data_schema
     if isinstance(feed, ModelFeed):
-        fields = getattr(feed.serializer_class(), "fields", {})
-        if fields:
-            properties = {
-                name: field_schema(field, feed.model)
-                for name, field in fields.items()
-                if not field.write_only
-            }
-            return {"type": "object", "required": list(properties), "properties": properties}
+        schema = serializer_schema(feed.serializer_class, feed.model)
+        if schema["properties"]:
+            return schema
     names = dict.fromkeys([*([feed.key_field] if feed.key_field else []), *feed.filter_fields])
     return {"type": "object", "properties": dict.fromkeys(names, ANYTHING)}
+
+
+def serializer_schema(
+    serializer_class: type[serializers.BaseSerializer[Any]], model: type[Model]
+) -> Schema:
+    """What the serializer writes of a row of `model`."""
+    fields = getattr(serializer_class(), "fields", {})
+    properties = {
+        name: field_schema(field, model) for name, field in fields.items() if not field.write_only
+    }
+    return {"type": "object", "required": list(properties), "properties": properties}
 
 
 def field_schema(field: Any, model: type[Model]) -> Schema:

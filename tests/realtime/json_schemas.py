@@ -31,6 +31,8 @@ def check(value: Any, schema: Mapping[str, Any], document: Mapping[str, Any]) ->
         return check(value, resolve(document, schema["$ref"]), document)
     if "oneOf" in schema:
         return _check_one_of(value, schema["oneOf"], document)
+    if schema.get("type") == "object" and not schema.keys() - {"type", "description"}:
+        schema = {**schema, "additionalProperties": True}
     if "type" in schema:
         names = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
         allowed = tuple(kind for name in names for kind in TYPES[name])
@@ -55,8 +57,9 @@ def _check_object(
     assert not missing, (missing, value)
     for name, item in value.items():
         declared = schema.get("properties", {}).get(name, schema.get("additionalProperties"))
-        assert declared is not None, f"{name!r} of {value} is not declared"
-        check(item, declared, document)
+        assert declared not in (None, False), f"{name!r} of {value} is not declared"
+        if declared is not True:
+            check(item, declared, document)
 
 
 def _check_one_of(value: Any, schemas: list[Any], document: Mapping[str, Any]) -> None:

@@ -41,6 +41,8 @@ class AmountField(serializers.RegexField):
 
     def __init__(self, regex: str = AMOUNT, **options: Any) -> None:
         options["error_messages"] = {"invalid": NO_FIXED_NOTATION}
+        # As JSON Schema writes it.
+        self.pattern = regex.replace(r"\Z", "$")
         super().__init__(regex, trim_whitespace=False, **options)
 
     def to_internal_value(self, data: Any) -> str:

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from django.contrib.auth.models import User
 from rest_framework.test import APIClient
 
+from tests.trading.api.conformance import check_answer
 from tests.trading.api.people import add_trader, signed_in
 from trading.models import Account
+
+
+@pytest.fixture(autouse=True)
+def _answers_are_documented(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every answer that a test of REST gets is in the OpenAPI document, as it is there."""
+    ask = APIClient.request
+
+    def ask_and_check(client: APIClient, **request: Any) -> Any:
+        response = ask(client, **request)
+        check_answer(response, method=request["REQUEST_METHOD"])
+        return response
+
+    monkeypatch.setattr(APIClient, "request", ask_and_check)
 
 
 @pytest.fixture
