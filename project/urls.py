@@ -3,6 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from project.not_found import nothing_there
 from project.openapi.document import openapi
 
 urlpatterns = [
@@ -10,4 +11,6 @@ urlpatterns = [
     path("api/schema/", openapi, name="schema"),
     path("api/", include("trading.urls")),
     path("", include("realtime.urls")),
+    # The last: whatever else is below `/api/`. With its slash, so that one may still be added.
+    path("api/<path:path>/", nothing_there),
 ]
