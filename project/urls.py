@@ -3,8 +3,14 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from project.not_found import nothing_there
+from project.openapi.document import openapi
+
 urlpatterns = [
     path("admin/", admin.site.urls),
+    path("api/schema/", openapi, name="schema"),
     path("api/", include("trading.urls")),
     path("", include("realtime.urls")),
+    # The last: whatever else is below `/api/`. With its slash, so that one may still be added.
+    path("api/<path:path>/", nothing_there),
 ]

@@ -2,6 +2,7 @@
 
 from trading.models.accounts import DEFAULT_ACCOUNT, VIEW_ALL_ACCOUNTS, Account
 from trading.models.equity import EquitySnapshot
+from trading.models.idempotency import KeptAnswer
 from trading.models.positions import LIVE_STATUSES, FundingPayment, Position, PositionStatus
 from trading.models.risk import RiskChange, RiskState, RiskStatus
 
@@ -12,6 +13,7 @@ __all__ = [
     "Account",
     "EquitySnapshot",
     "FundingPayment",
+    "KeptAnswer",
     "Position",
     "PositionStatus",
     "RiskChange",

@@ -10,7 +10,7 @@ from django.db.models import F, Q
 from realtime.published import PublishedModel
 from trading import pnl
 from trading.models.accounts import Account
-from trading.models.columns import above_zero, amount, unknown_amount
+from trading.models.columns import ChangedAtField, above_zero, amount, unknown_amount
 from trading.models.validation import validate_symbol
 
 ABOVE_ZERO = (
@@ -69,7 +69,7 @@ class Position(PublishedModel):
     opened_at = models.DateTimeField("opened at", help_text="Market time.")
     closed_at = models.DateTimeField("closed at", null=True, blank=True, help_text="Market time.")
     recorded_at = models.DateTimeField("recorded at", help_text="Market time of the last change.")
-    updated_at = models.DateTimeField("updated at", auto_now=True, help_text="Wall clock.")
+    updated_at = ChangedAtField("updated at", auto_now=True, help_text="Wall clock.")
 
     class Meta(PublishedModel.Meta):
         ordering = ("-opened_at", "position_id")

@@ -10,9 +10,10 @@ from uuid import UUID, uuid4
 
 from django.db import transaction
 
+from realtime.timestamps import isoformat
 from trading import amounts
 from trading.amounts import Amount
-from trading.errors import PositionAlreadyClosed, PositionExists, TradingPaused
+from trading.errors import PositionAlreadyClosed, PositionExists, StalePosition, TradingPaused
 from trading.models import DEFAULT_ACCOUNT, Account, Position, PositionStatus, RiskState
 from trading.services import locks
 from trading.services.figures import FIGURES, refresh
@@ -88,11 +89,13 @@ def update_position(
     leverage: Amount | None = None,
     fees: Amount | None = None,
     strategy_id: str | None = None,
+    seen_updated_at: datetime | None = None,
     at: datetime | None = None,
 ) -> Position:
     """Set what is given and compute the figures anew; `fees` is the whole sum paid so far.
 
-    Raises PositionNotFound, PositionAlreadyClosed and InvalidInput.
+    Raises PositionNotFound, PositionAlreadyClosed, InvalidInput, and StalePosition when the row
+    is no longer the one of `seen_updated_at`, as the wire shows it.
     """
     changes: dict[str, Decimal | str | None] = {
         "spot_current_price": _known_price(spot_current_price, field="spot_current_price"),
@@ -106,6 +109,7 @@ def update_position(
     given = {name: value for name, value in changes.items() if value is not None}
     with transaction.atomic():
         position = _lock_live(position_id)
+        _require_seen(position, seen_updated_at)
         for name, value in given.items():
             setattr(position, name, value)
         _save(position, *given, at=at)
@@ -191,6 +195,16 @@ def _lock_live(position_id: UUID | str) -> Position:
     if position.status == PositionStatus.CLOSED:
         raise PositionAlreadyClosed(position_id=position_id)
     return position
+
+
+def _require_seen(position: Position, seen_updated_at: datetime | None) -> None:
+    if seen_updated_at is None:
+        return
+    seen, present = isoformat(seen_updated_at), isoformat(position.updated_at)
+    if seen != present:
+        raise StalePosition(
+            field="updated_at", position_id=position.pk, seen=seen, updated_at=present
+        )
 
 
 def _save(position: Position, *changed: str, at: datetime | None) -> None:
