@@ -30,6 +30,13 @@ class RiskSettings(SettingsGroup):
         minimum=Decimal("0"),
         maximum=Decimal("1"),
     )
+    imbalance_limit: Decimal = setting(
+        Decimal("0.01"),
+        "Difference between a position's legs, as a fraction of the larger one, above which it "
+        "counts as imbalanced.",
+        minimum=Decimal("0"),
+        maximum=Decimal("1"),
+    )
     day_start: str = setting("00:00", "When a trading day begins, `HH:MM` in UTC.")
     maintenance_margin: Decimal = setting(
         Decimal("0.005"),

@@ -38,6 +38,7 @@ class PositionFeed(AccountsFeed):
 
     name = "position_update"
     model = Position
+    version = 2
     serializer_class = PositionSerializer
     key_field = "position_id"
     filter_fields = ("account", "symbol", "status", "strategy_id")

@@ -9,7 +9,7 @@ from rest_framework import serializers
 
 from realtime.decimals import MoneyField, QuantityField
 from realtime.timestamps import isoformat
-from trading.models import EquitySnapshot, Position, RiskChange, RiskStatus
+from trading.models import EquitySnapshot, Fill, Position, RiskChange, RiskStatus
 
 
 class MomentField(serializers.Field[datetime, Any, str, Any]):
@@ -32,6 +32,9 @@ class PositionSerializer(serializers.ModelSerializer[Position]):
     perp_exit_price = MoneyField()
     spot_quantity = QuantityField()
     perp_quantity = QuantityField()
+    spot_closed_quantity = QuantityField()
+    perp_closed_quantity = QuantityField()
+    imbalance = QuantityField()
     leverage = QuantityField()
     unrealized_pnl = MoneyField()
     realized_pnl = MoneyField()
@@ -41,6 +44,7 @@ class PositionSerializer(serializers.ModelSerializer[Position]):
     liquidation_distance = QuantityField()
     opened_at = MomentField()
     closed_at = MomentField()
+    priced_at = MomentField()
     recorded_at = MomentField()
     updated_at = MomentField()
 
@@ -60,6 +64,10 @@ class PositionSerializer(serializers.ModelSerializer[Position]):
             "perp_exit_price",
             "spot_quantity",
             "perp_quantity",
+            "spot_closed_quantity",
+            "perp_closed_quantity",
+            "imbalance",
+            "is_imbalanced",
             "leverage",
             "unrealized_pnl",
             "realized_pnl",
@@ -71,8 +79,33 @@ class PositionSerializer(serializers.ModelSerializer[Position]):
             "simulated",
             "opened_at",
             "closed_at",
+            "priced_at",
             "recorded_at",
             "updated_at",
+        )
+        read_only_fields = fields
+
+
+class FillSerializer(serializers.ModelSerializer[Fill]):
+    """One fill of a position, as REST shows it."""
+
+    price = MoneyField()
+    quantity = QuantityField()
+    fee = MoneyField()
+    recorded_at = MomentField()
+    created_at = MomentField()
+
+    class Meta:
+        model = Fill
+        fields = (
+            "leg",
+            "effect",
+            "price",
+            "quantity",
+            "fee",
+            "fill_id",
+            "recorded_at",
+            "created_at",
         )
         read_only_fields = fields
 

@@ -1,7 +1,8 @@
-"""What trading keeps: accounts, positions and funding, equity, risk and its changes."""
+"""What trading keeps: accounts, positions with fills and funding, equity, risk and its changes."""
 
 from trading.models.accounts import DEFAULT_ACCOUNT, VIEW_ALL_ACCOUNTS, Account
 from trading.models.equity import EquitySnapshot
+from trading.models.fills import Fill, FillEffect, FillLeg
 from trading.models.positions import LIVE_STATUSES, FundingPayment, Position, PositionStatus
 from trading.models.risk import RiskChange, RiskState, RiskStatus
 
@@ -11,6 +12,9 @@ __all__ = [
     "VIEW_ALL_ACCOUNTS",
     "Account",
     "EquitySnapshot",
+    "Fill",
+    "FillEffect",
+    "FillLeg",
     "FundingPayment",
     "Position",
     "PositionStatus",

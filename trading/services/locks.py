@@ -13,7 +13,7 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from trading.conf import risk_conf
-from trading.errors import AccountNotFound, PositionNotFound
+from trading.errors import AccountNotFound, PositionAlreadyClosed, PositionNotFound
 from trading.models import (
     DEFAULT_ACCOUNT,
     LIVE_STATUSES,
@@ -66,6 +66,14 @@ def lock_position(position_id: UUID | str) -> Position:
         position: Position = Position.objects.select_for_update(no_key=True).get(pk=key)
     except Position.DoesNotExist:
         raise PositionNotFound(position_id=position_id) from None
+    return position
+
+
+def lock_live_position(position_id: UUID | str) -> Position:
+    """Lock a position that is not closed; raises PositionNotFound and PositionAlreadyClosed."""
+    position = lock_position(position_id)
+    if position.status == PositionStatus.CLOSED:
+        raise PositionAlreadyClosed(position_id=position_id)
     return position
 
 
