@@ -27,6 +27,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
     # Tests say themselves when the relay runs: `realtime.testing.flush()`.
     settings.REALTIME_RELAY = False
+    settings.RISK_WATCH_SECONDS = 0
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     reload_conf()
 

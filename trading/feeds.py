@@ -78,6 +78,7 @@ class RiskStatusFeed(AccountsFeed):
 
     name = "risk_status_update"
     model = RiskStatus
+    version = 2
     serializer_class = RiskStatusSerializer
     key_field = "account"
     filter_fields = ("account",)

@@ -138,6 +138,14 @@ class EquitySerializer(serializers.ModelSerializer[EquitySnapshot]):
         read_only_fields = fields
 
 
+class WordsField(serializers.Field[str, Any, list[str], Any]):
+    """Words that a column keeps with commas between, as a list."""
+
+    def to_representation(self, value: str) -> list[str]:
+        """The words."""
+        return value.split(",") if value else []
+
+
 class RiskStatusSerializer(serializers.ModelSerializer[RiskStatus]):
     """The data of `risk_status_update`."""
 
@@ -149,6 +157,8 @@ class RiskStatusSerializer(serializers.ModelSerializer[RiskStatus]):
     drawdown_limit = QuantityField()
     daily_loss_pct = QuantityField()
     daily_loss_limit = QuantityField()
+    stale_inputs = WordsField()
+    stale_since = MomentField()
     recorded_at = MomentField()
     updated_at = MomentField()
 
@@ -166,6 +176,9 @@ class RiskStatusSerializer(serializers.ModelSerializer[RiskStatus]):
             "peak_equity",
             "day_start_equity",
             "paused_on",
+            "warning",
+            "stale_inputs",
+            "stale_since",
             "recorded_at",
             "updated_at",
         )

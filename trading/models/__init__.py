@@ -1,6 +1,7 @@
-"""What trading keeps: accounts, positions with fills and funding, equity, risk and its changes."""
+"""What trading keeps: accounts, positions, fills, funding, equity, risk, changes and alerts."""
 
 from trading.models.accounts import DEFAULT_ACCOUNT, VIEW_ALL_ACCOUNTS, Account
+from trading.models.alerts import Alert, AlertChannel, AlertKind, AlertState
 from trading.models.equity import EquitySnapshot
 from trading.models.fills import Fill, FillEffect, FillLeg
 from trading.models.positions import LIVE_STATUSES, FundingPayment, Position, PositionStatus
@@ -11,6 +12,10 @@ __all__ = [
     "LIVE_STATUSES",
     "VIEW_ALL_ACCOUNTS",
     "Account",
+    "Alert",
+    "AlertChannel",
+    "AlertKind",
+    "AlertState",
     "EquitySnapshot",
     "Fill",
     "FillEffect",

@@ -44,11 +44,14 @@ def lock_accounts(accounts: QuerySet[Any, Any], *, using: str) -> list[str]:
 
 
 def lock_risk_status(account: Account, *, at: datetime) -> RiskStatus:
-    """Lock the risk status of an account that is locked already; the first time it is made."""
+    """Lock the risk status of an account that is locked already; the first time it is made.
+
+    Its limits are those in force now: what is decided next is decided by them.
+    """
+    limits = risk_conf()
     rows = RiskStatus.objects.select_for_update(no_key=True)
     status: RiskStatus | None = rows.filter(pk=account.pk).first()
     if status is None:
-        limits = risk_conf()
         status = RiskStatus(
             account=account,
             drawdown_limit=limits.drawdown_limit,
@@ -56,6 +59,8 @@ def lock_risk_status(account: Account, *, at: datetime) -> RiskStatus:
             recorded_at=at,
         )
         status.save(force_insert=True)
+    status.drawdown_limit = limits.drawdown_limit
+    status.daily_loss_limit = limits.daily_loss_limit
     return status
 
 
