@@ -179,10 +179,15 @@ class Position(PublishedModel):
                 raise ValidationError({f"{leg}_quantity": "It must be above zero."})
 
     @property
-    def imbalance(self) -> Decimal:
-        """What the legs leave unhedged: spot − perp while it is live, above zero when long."""
+    def imbalance(self) -> Decimal | None:
+        """What the legs leave unhedged: spot − perp while it is live, above zero when long.
+
+        None for a row that says nothing yet.
+        """
         if self.status == PositionStatus.CLOSED:
             return pnl.ZERO
+        if self.spot_quantity is None or self.perp_quantity is None:
+            return None
         return self.spot_quantity - self.perp_quantity
 
     @property
