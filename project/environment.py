@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from environ import Env
 
+from project.mail import email_settings
 from realtime.conf import InvalidSetting, RealtimeSettings, SettingsGroup, setting
 from trading.conf import RiskSettings
 
@@ -59,6 +60,14 @@ class ServiceSettings(SettingsGroup):
     redis_url: str = setting(
         "", "`redis://HOST:PORT/0` where several server processes run; empty for one process."
     )
+    email_url: str = setting(
+        "",
+        "The mail server: `smtp://USER:PASSWORD@HOST:PORT`, `smtp+tls://…` or `smtp+ssl://…`; "
+        "`consolemail://` prints. Empty: no mail.",
+    )
+    email_from: str = setting(
+        "stable-cash-carry@localhost", "The address that mail of this service comes from."
+    )
     log_level: str = setting(
         "INFO",
         f"Least level on the console: {', '.join(LOG_LEVELS)}. The `system_log` feed has INFO and "
@@ -97,6 +106,7 @@ class Environment:
     service: ServiceSettings
     groups: tuple[SettingsGroup, ...]
     database: dict[str, Any]
+    email: dict[str, Any]
 
     def group_values(self) -> Iterator[tuple[str, Any]]:
         """The `REALTIME_…` and `RISK_…` settings by name, for Django's settings."""
@@ -110,14 +120,14 @@ def load(environ: Mapping[str, str]) -> Environment:
     service = ServiceSettings.read(_given(environ, ServiceSettings))
     _check_secret(service)
     _check_words(service)
+    groups = tuple(
+        group.read(_given(environ, group)) for _, group in GROUPS if group is not ServiceSettings
+    )
     return Environment(
         service=service,
-        groups=tuple(
-            group.read(_given(environ, group))
-            for _, group in GROUPS
-            if group is not ServiceSettings
-        ),
+        groups=groups,
         database=_database(service.database_url),
+        email=email_settings(service.email_url, groups),
     )
 
 

@@ -136,6 +136,13 @@ REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "realtime.rest.exception_handler",
 }
 
+# --- mail ---------------------------------------------------------------------------------------
+
+globals().update(environment.email)
+DEFAULT_FROM_EMAIL = service.email_from
+# The watcher has more to do than to wait for a mail server.
+EMAIL_TIMEOUT = 10
+
 # --- pages --------------------------------------------------------------------------------------
 
 LANGUAGE_CODE = "en-us"
@@ -158,6 +165,9 @@ STORAGES = {
 }
 
 # --- security -----------------------------------------------------------------------------------
+
+# Error pages leave out what RISK_WEBHOOK_URL and its like hold, too.
+DEFAULT_EXCEPTION_REPORTER_FILTER = "project.error_pages.SecretsFilter"
 
 if not DEBUG and service.https:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")

@@ -31,6 +31,7 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.REALTIME_LOG_HANDLER = False
     # Tests ask more often than a program does; those of the limits set them.
     settings.REALTIME_REST_PER_SECOND = settings.REALTIME_REST_ANONYMOUS_PER_MINUTE = 0
+    settings.RISK_WATCH_SECONDS = 0
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     reload_conf()
 

@@ -18,7 +18,7 @@ from trading.models import (
     RiskChange,
     RiskStatus,
 )
-from trading.services.figures import FIGURES, refresh
+from trading.services.figures import FIGURES, rebook, refresh
 from trading.services.locks import lock_position
 
 if TYPE_CHECKING:
@@ -147,8 +147,10 @@ class PositionAdmin(AnyPositionAdmin):
         row = lock_position(obj.pk)
         for name in form.changed_data:
             setattr(row, name, form.cleaned_data[name])
+        if row.closed_at is not None:
+            rebook(row)
         refresh(row)
-        row.save(update_fields=[*form.changed_data, *FIGURES, "updated_at"])
+        row.save(update_fields=[*form.changed_data, "closed_pnl", *FIGURES, "updated_at"])
 
 
 @admin.register(EquitySnapshot)

@@ -38,6 +38,7 @@ class PositionFeed(AccountsFeed):
 
     name = "position_update"
     model = Position
+    version = 2
     serializer_class = PositionSerializer
     key_field = "position_id"
     filter_fields = ("account", "symbol", "status", "strategy_id")
@@ -77,6 +78,7 @@ class RiskStatusFeed(AccountsFeed):
 
     name = "risk_status_update"
     model = RiskStatus
+    version = 2
     serializer_class = RiskStatusSerializer
     key_field = "account"
     filter_fields = ("account",)

@@ -23,6 +23,7 @@ from trading.models import (
     Account,
     EquitySnapshot,
     Position,
+    PositionStatus,
     RiskChange,
     RiskStatus,
 )
@@ -93,6 +94,11 @@ def count_positions(*, account: str) -> int:
     return Position.objects.filter(account_id=account).count()
 
 
+def count_closing_positions(*, account: str) -> int:
+    """How many of an account's positions wait for the executor to close them."""
+    return Position.objects.filter(account_id=account, status=PositionStatus.CLOSING).count()
+
+
 def list_live_positions(*, account: str, simulated: bool) -> list[Position]:
     """An account's positions that are not closed, in the order of keys."""
     rows = Position.objects.filter(account_id=account, simulated=simulated)
@@ -112,6 +118,11 @@ def get_account(account: str, *, accounts: Accounts = None) -> Account:
     if account == DEFAULT_ACCOUNT:
         return Account(slug=account, created_at=timezone.now())
     raise AccountNotFound(field="account", account=account)
+
+
+def list_account_names() -> list[str]:
+    """Every account's name, in order."""
+    return list(Account.objects.order_by("pk").values_list("pk", flat=True))
 
 
 def list_equity(

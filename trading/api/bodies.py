@@ -14,7 +14,8 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.settings import api_settings
 
 from trading.models import DEFAULT_ACCOUNT
-from trading.services.positions import LONGEST_REASON, LONGEST_STRATEGY
+from trading.services.closing import LONGEST_REASON
+from trading.services.positions import LONGEST_STRATEGY
 from trading.services.risk import LONGEST_REASON as LONGEST_RISK_REASON
 
 LONGEST_ACCOUNT = 50
