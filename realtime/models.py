@@ -62,7 +62,8 @@ class Event(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.seq} {self.feed} {self.key} {self.action}"
+        number = "unnumbered" if self.seq is None else self.seq
+        return f"{number} {self.feed} {self.key} {self.action}"
 
 
 class SystemLogLine(Event):

@@ -33,13 +33,16 @@ def signed(value: Decimal | None) -> SafeString:
     )
 
 
-def leg(*, quantity: Decimal, entry: Decimal, now: Decimal | None) -> SafeString:
-    """One side: how much, entered at what, and what it is at now."""
+def leg(
+    *, quantity: Decimal, entry: Decimal, now: Decimal | None, exit_price: Decimal | None = None
+) -> SafeString:
+    """One side: how much, entered at what, and what it is at now, or was left at."""
     return format_html(
-        '<span class="amount">{} @ {}</span><br><span class="amount quiet">now {}</span>',
+        '<span class="amount">{} @ {}</span><br><span class="amount quiet">{} {}</span>',
         to_fixed(quantity, minimum_places=0),
         price(entry),
-        price(now),
+        "now" if exit_price is None else "exit",
+        price(now if exit_price is None else exit_price),
     )
 
 

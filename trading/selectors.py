@@ -24,6 +24,7 @@ from django.db.models import (
 from django.db.models.functions import Mod, RowNumber
 from django.utils import timezone
 
+from trading.amounts import ZERO
 from trading.conf import risk_conf
 from trading.errors import AccountNotFound, PositionNotFound
 from trading.models import (
@@ -195,6 +196,8 @@ def _unjudged(account: Account) -> RiskStatus:
     limits = risk_conf()
     return RiskStatus(
         account=account,
+        drawdown_pct=ZERO,
+        daily_loss_pct=ZERO,
         drawdown_limit=limits.drawdown_limit,
         daily_loss_limit=limits.daily_loss_limit,
         recorded_at=account.created_at,

@@ -32,7 +32,7 @@ class BroadcastForm(forms.Form):
         label="Send",
         choices=(
             (LINE, "a line of the system log"),
-            (EACH, "one test event of each feed, as `manage.py broadcast --test` does"),
+            (EACH, "one test event of each feed"),
         ),
         initial=LINE,
         widget=forms.RadioSelect,

@@ -8,7 +8,7 @@ from django import forms
 from django.contrib import admin
 from django.contrib.admin.actions import delete_selected
 from django.contrib.auth import get_user_model
-from django.db.models import ForeignKey, QuerySet
+from django.db.models import ForeignKey, Q, QuerySet
 from django.forms import ModelChoiceField
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
@@ -49,6 +49,26 @@ class TokenForm(AnyTokenForm):
         return expiry
 
 
+class EndFilter(admin.SimpleListFilter):
+    """Tokens that open something, and those that do not any more."""
+
+    title = "end"
+    parameter_name = "end"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """In force, with an end or without one, and over."""
+        return [("ahead", "ends"), ("never", "never ends"), ("over", "has expired")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """The tokens of one kind."""
+        wanted = {
+            "ahead": Q(expiry__gt=timezone.now()),
+            "never": Q(expiry=None),
+            "over": Q(expiry__lte=timezone.now()),
+        }
+        return queryset.filter(wanted.get(self.value() or "", Q()))
+
+
 @admin.register(ApiToken)
 class ApiTokenAdmin(FastAdmin):
     """Tokens without their digests: nobody needs to see these."""
@@ -56,7 +76,7 @@ class ApiTokenAdmin(FastAdmin):
     form = TokenForm
     list_display = ("token_key", "user", "name", "created", "ends", "last_used")
     list_select_related = ("user",)
-    list_filter = (("expiry", admin.EmptyFieldListFilter),)
+    list_filter = (EndFilter,)
     search_fields = ("name", "user__username", "token_key")
     search_help_text = "A name, a user, or the first characters of a key."
     ordering = ("-created", "pk")
@@ -85,6 +105,23 @@ class ApiTokenAdmin(FastAdmin):
         kwargs["queryset"] = users if user.is_superuser else users.filter(pk=user.pk)
         kwargs.setdefault("initial", user.pk)
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        """Without the links that make or change a user in passing."""
+        form = super().get_form(request, obj, change, **kwargs)
+        if "user" in form.base_fields:
+            widget: Any = form.base_fields["user"].widget
+            widget.can_add_related = widget.can_change_related = widget.can_view_related = False
+        return form
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """One button: what follows is the page with the key."""
+        only = {"show_save_and_continue": False, "show_save_and_add_another": False}
+        return super().add_view(request, form_url, {**only, **(extra_context or {})})
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Issue a token, or save its name and expiry."""

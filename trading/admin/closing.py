@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 KEYS = "position"
 MOST_AT_ONCE = 100
+NO_PRICE = "Type the price: it is not filled in where none is known."
 
 
 class ReasonForm(forms.Form):
@@ -44,11 +45,11 @@ class ExitForm(forms.Form):
 
     spot_exit_price = forms.CharField(
         label="Spot exit price",
-        error_messages={"required": "Type the spot exit price: it is not known."},
+        error_messages={"required": NO_PRICE},
     )
     perp_exit_price = forms.CharField(
         label="Perp exit price",
-        error_messages={"required": "Type the perp exit price: it is not known."},
+        error_messages={"required": NO_PRICE},
     )
     fees = forms.CharField(label="Fees of closing", required=False)
 
@@ -73,7 +74,9 @@ class Row:
     def name(self) -> str:
         """What messages call it."""
         position = self.position
-        return f"{position.symbol} of {position.account_id}" if position else self.key
+        if position is None:
+            return self.key
+        return f"{position.symbol} of {position.account_id} ({self.key[:8]})"
 
 
 class ClosePage:

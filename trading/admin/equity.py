@@ -18,7 +18,7 @@ class EquitySnapshotAdmin(ReadOnly, ExportingAdmin):
     """Readings of equity, newest first."""
 
     export_name = "equity"
-    list_display = ("moment", "account_id", "equity", "peak", "drawdown", "daily_loss", "simulated")
+    list_display = ("moment", "account_name", "equity", "peak", "drawdown", "daily_loss", "kind")
     list_filter = (BY_ACCOUNT, "simulated")
     date_hierarchy = "recorded_at"
     ordering = ("-id",)

@@ -12,6 +12,7 @@ from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from realtime.admin.tools import Tool
@@ -78,7 +79,7 @@ class PositionAdmin(ExportingAdmin):
     form = PositionForm
     list_display = (
         "symbol",
-        "account_id",
+        "account_and_strategy",
         "status",
         "spot",
         "perp",
@@ -86,8 +87,7 @@ class PositionAdmin(ExportingAdmin):
         "funding",
         "liquidation",
         "age",
-        "strategy_id",
-        "simulated",
+        "kind",
     )
     list_filter = ("status", ("symbol", SymbolFilter), BY_ACCOUNT, "simulated")
     search_fields = ("=position_id", "symbol", "strategy_id")
@@ -152,13 +152,23 @@ class PositionAdmin(ExportingAdmin):
             refresh(row)
             row.save(update_fields=[*form.changed_data, *FIGURES, "updated_at"])
 
+    @admin.display(description="account", ordering="account")
+    def account_and_strategy(self, position: Position) -> SafeString | str:
+        """Whose it is, and which strategy's."""
+        if not position.strategy_id:
+            return position.account_id
+        return format_html(
+            '{}<br><span class="quiet">{}</span>', position.account_id, position.strategy_id
+        )
+
     @admin.display(description="spot leg (long)", ordering="spot_quantity")
     def spot(self, position: Position) -> SafeString:
         """The long leg."""
         return columns.leg(
             quantity=position.spot_quantity,
             entry=position.spot_entry_price,
-            now=position.spot_exit_price or position.spot_current_price,
+            now=position.spot_current_price,
+            exit_price=position.spot_exit_price,
         )
 
     @admin.display(description="perp leg (short)", ordering="perp_quantity")
@@ -167,7 +177,8 @@ class PositionAdmin(ExportingAdmin):
         return columns.leg(
             quantity=position.perp_quantity,
             entry=position.perp_entry_price,
-            now=position.perp_exit_price or position.perp_current_price,
+            now=position.perp_current_price,
+            exit_price=position.perp_exit_price,
         )
 
     @admin.display(description="net PnL", ordering=Coalesce("realized_pnl", "unrealized_pnl"))

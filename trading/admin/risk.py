@@ -18,7 +18,7 @@ class RiskStatusAdmin(ReadOnly, DecidingAdmin):
     """What each account may do; it changes by decisions alone."""
 
     list_display = (
-        "account_id",
+        "account_name",
         "state",
         "message",
         "drawdown",
@@ -58,7 +58,7 @@ class RiskChangeAdmin(ReadOnly, ExportingAdmin):
     export_name = "risk"
     list_display = (
         "moment",
-        "account_id",
+        "account_name",
         "change",
         "made_by",
         "reason",

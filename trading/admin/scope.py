@@ -21,6 +21,16 @@ class ScopedAdmin(FastAdmin):
         """The user's accounts; None for all of them."""
         return selectors.viewable_accounts(cast("Any", request.user))
 
+    @admin.display(description="account", ordering="account")
+    def account_name(self, row: Any) -> str:
+        """The account's key, which needs no query."""
+        return str(row.account_id)
+
+    @admin.display(description="kind", ordering="simulated")
+    def kind(self, row: Any) -> str:
+        """Whether it is of the market or of a simulation."""
+        return "simulated" if row.simulated else "real"
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """The rows of the user's accounts."""
         rows: QuerySet[Any] = super().get_queryset(request)
