@@ -46,10 +46,12 @@ class FeedFilter(admin.SimpleListFilter):
         name = self.value()
         if name is None:
             return queryset
-        rows = queryset.filter(feed=name)
         feed = feeds().get(name)
+        if feed is None:
+            return queryset.none()
+        rows = queryset.filter(feed=name)
         # The index by key has these in order.
-        return rows.filter(key="") if feed is not None and feed.key_field is None else rows
+        return rows.filter(key="") if feed.key_field is None else rows
 
 
 class ActionFilter(admin.SimpleListFilter):
@@ -64,7 +66,10 @@ class ActionFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """The events of one action."""
-        return queryset if self.value() is None else queryset.filter(action=self.value())
+        value = self.value()
+        if value is None:
+            return queryset
+        return queryset.filter(action=value) if value in set(Action) else queryset.none()
 
 
 class LogAdmin(ReadOnly, FastAdmin):

@@ -14,16 +14,11 @@ FIRST_ID_SINCE = f"""
 WITH RECURSIVE narrowing(low, high) AS (
     SELECT coalesce(min(id), 0), coalesce(max(id), 0) + 1 FROM {EVENT_TABLE}
     UNION ALL
-    SELECT CASE WHEN created_at >= %s THEN low ELSE found + 1 END,
-           CASE WHEN created_at >= %s THEN middle ELSE high END
-    FROM (
-        SELECT low, high, middle,
-            (SELECT id FROM {EVENT_TABLE} WHERE id >= middle ORDER BY id LIMIT 1) AS found,
-            (SELECT created_at FROM {EVENT_TABLE} WHERE id >= middle ORDER BY id LIMIT 1)
-                AS created_at
-        FROM (SELECT low, high, (low + high) / 2 AS middle FROM narrowing WHERE low < high)
-            AS halves
-    ) AS probes
+    SELECT CASE WHEN probe.created_at >= %s THEN low ELSE probe.id + 1 END,
+           CASE WHEN probe.created_at >= %s THEN (low + high) / 2 ELSE high END
+    FROM narrowing JOIN {EVENT_TABLE} AS probe
+        ON probe.id = (SELECT min(id) FROM {EVENT_TABLE} WHERE id >= (low + high) / 2)
+    WHERE low < high
 )
 SELECT max(low) FROM narrowing
 """
