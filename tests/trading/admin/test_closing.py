@@ -85,7 +85,7 @@ def test_closed_at_the_prices_typed_and_the_log_says_who_and_why(
     ]
 
 
-@pytest.mark.parametrize("reason", ["", "   "])
+@pytest.mark.parametrize("reason", ["", "   "], ids=("empty", "blank"))
 def test_reason_is_needed_and_nothing_typed_is_lost(
     operator: Client, position: Position, reason: str
 ) -> None:
@@ -189,7 +189,9 @@ def test_more_than_a_hundred_are_refused_at_once(operator: Client) -> None:
     assert "at most 100" in told(answer)[0]
 
 
-@pytest.mark.parametrize("permissions", [(), ("trading.view_position",)], ids=str)
+@pytest.mark.parametrize(
+    "permissions", [(), ("trading.view_position",)], ids=("nothing", "viewing")
+)
 def test_closing_needs_the_permission_to_change_positions(
     position: Position, permissions: tuple[str, ...]
 ) -> None:

@@ -85,7 +85,7 @@ def test_hard_stop_marks_the_positions(operator: Client) -> None:
 
 
 @pytest.mark.parametrize("name", ACTIONS.values())
-@pytest.mark.parametrize("reason", ["", "  "])
+@pytest.mark.parametrize("reason", ["", "  "], ids=("empty", "blank"))
 def test_reason_is_needed(operator: Client, name: str, reason: str) -> None:
     page = decide(operator, name, "default", reason=reason)
     assert page.status_code == 200
