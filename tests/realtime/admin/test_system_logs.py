@@ -61,6 +61,12 @@ def test_lines_are_found_by_level_module_and_text(
     assert levels(operator, query) == found
 
 
+def test_module_that_is_called_like_a_level_is_none(operator: Client) -> None:
+    publish_log(level="INFO", message="CRITICAL", module="CRITICAL")
+    assert levels(operator, "?level=CRITICAL") == ["CRITICAL"]
+    assert levels(operator, "?module=CRITICAL") == ["INFO"]
+
+
 def test_traceback_is_searched_and_shown_too(operator: Client) -> None:
     data = {"level": "ERROR", "module": "m", "message": "failed", "exception": "Traceback: <Boom>"}
     event = publish("system_log", data)
