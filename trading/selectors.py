@@ -3,24 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal
 from math import ceil
 from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
 
-from django.db.models import (
-    Count,
-    F,
-    Model,
-    OuterRef,
-    Q,
-    QuerySet,
-    Subquery,
-    Window,
-    prefetch_related_objects,
-)
+from django.db.models import Count, F, Model, Q, QuerySet, Window, prefetch_related_objects
 from django.db.models.functions import Mod, RowNumber
 from django.utils import timezone
 
@@ -87,15 +76,6 @@ def get_positions(position_ids: Collection[UUID]) -> list[Position]:
     return list(Position.objects.filter(pk__in=position_ids).order_by("pk"))
 
 
-def find_positions(position_ids: Collection[str], *, accounts: Accounts) -> list[Position]:
-    """Those of these positions that exist in `accounts`; what is no key names none."""
-    keys = []
-    for position_id in position_ids:
-        with suppress(PositionNotFound):
-            keys.append(parse_position_id(position_id))
-    return list(within(Position.objects.filter(pk__in=keys), accounts))
-
-
 def position_exists(position_id: UUID) -> bool:
     """Whether there is such a position."""
     return Position.objects.filter(pk=position_id).exists()
@@ -151,20 +131,6 @@ def thin_equity(rows: QuerySet[EquitySnapshot], *, points: int) -> QuerySet[Equi
     return kept.filter(Q(distance=0)).order_by("recorded_at", "id")
 
 
-def equity_period(*, accounts: Accounts) -> tuple[datetime, datetime] | None:
-    """The first and the last market time of the readings; each account's index finds its own."""
-    known = Account.objects.all() if accounts is None else Account.objects.filter(pk__in=accounts)
-    readings = EquitySnapshot.objects.filter(account=OuterRef("pk")).values("recorded_at")
-    ends = known.annotate(
-        first=Subquery(readings.order_by("recorded_at")[:1]),
-        last=Subquery(readings.order_by("-recorded_at")[:1]),
-    ).values_list("first", "last")
-    known_ends = [(first, last) for first, last in ends if first is not None]
-    if not known_ends:
-        return None
-    return min(first for first, _ in known_ends), max(last for _, last in known_ends)
-
-
 def newest_equity(*, account: str) -> EquitySnapshot | None:
     """The account's newest reading: its present state."""
     newest: EquitySnapshot | None = (
@@ -189,10 +155,11 @@ def risk_status(*, account: str) -> RiskStatus:
     row: RiskStatus | None = RiskStatus.objects.filter(pk=account).first()
     if row is not None:
         return row
-    return _unjudged(get_account(account))
+    return unjudged_status(get_account(account))
 
 
-def _unjudged(account: Account) -> RiskStatus:
+def unjudged_status(account: Account) -> RiskStatus:
+    """The status of an account that was never judged: normal."""
     limits = risk_conf()
     return RiskStatus(
         account=account,
@@ -203,17 +170,6 @@ def _unjudged(account: Account) -> RiskStatus:
         recorded_at=account.created_at,
         updated_at=account.created_at,
     )
-
-
-def risk_statuses(keys: Collection[str], *, accounts: Accounts) -> list[RiskStatus]:
-    """The risk statuses of these accounts, by name; one that was never judged is normal."""
-    found = Account.objects.filter(pk__in=keys).select_related("risk_status")
-    if accounts is not None:
-        found = found.filter(pk__in=accounts)
-    return [
-        getattr(account, "risk_status", None) or _unjudged(account)
-        for account in found.order_by("pk")
-    ]
 
 
 def list_risk_changes(*, account: str) -> QuerySet[RiskChange]:

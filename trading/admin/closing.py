@@ -14,17 +14,17 @@ from django.http import HttpRequest, HttpResponse
 
 from realtime.admin.pages import Mistake, go_back, mistakes, show_page
 from realtime.decimals import to_fixed
-from trading import selectors, services
+from trading import overviews, services
 from trading.admin.outcomes import apply
 from trading.errors import PositionAlreadyClosed, TradingError
 from trading.models import Position, PositionStatus
-from trading.services.positions import LONGEST_REASON
 
 if TYPE_CHECKING:
     from trading.admin.positions import PositionAdmin
 
 KEYS = "position"
 MOST_AT_ONCE = 100
+LONGEST_REASON = Position._meta.get_field("close_reason").max_length
 NO_PRICE = "Type the price: it is not filled in where none is known."
 
 
@@ -148,7 +148,7 @@ class ClosePage:
         accounts = self._admin.accounts(request)
         found = {
             str(position.pk): position
-            for position in selectors.find_positions(keys, accounts=accounts)
+            for position in overviews.find_positions(keys, accounts=accounts)
         }
         return [
             _row(key, found.get(key), request.POST if is_sent else None)

@@ -16,7 +16,7 @@ from django.urls import URLPattern, path, reverse
 
 from realtime.admin.pages import Mistake, go_back, mistakes, show_page
 from realtime.admin.tools import Tool
-from trading import selectors, services
+from trading import overviews, selectors, services
 from trading.admin.outcomes import apply
 from trading.admin.scope import ScopedAdmin
 from trading.models import RiskState, RiskStatus
@@ -119,7 +119,9 @@ class DecidingAdmin(ScopedAdmin):
         """Ask for a reason."""
         return self._ask(request, "soft-pause", _keys(queryset))
 
-    @admin.action(description="Hard stop: nothing new, positions to be closed", permissions=["decide"])
+    @admin.action(
+        description="Hard stop: nothing new, positions to be closed", permissions=["decide"]
+    )
     def hard_stop(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse:
         """Ask for a reason."""
         return self._ask(request, "hard-stop", _keys(queryset))
@@ -183,7 +185,7 @@ class DecidingAdmin(ScopedAdmin):
         form: ReasonForm,
         refused: Sequence[Mistake] = (),
     ) -> HttpResponse:
-        known = selectors.risk_statuses(keys, accounts=self.accounts(request))
+        known = overviews.risk_statuses(keys, accounts=self.accounts(request))
         return show_page(
             self,
             request,

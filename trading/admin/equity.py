@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from realtime.admin.lists import Period, ReadOnly
-from trading import columns, selectors
+from trading import columns, overviews
 from trading.admin.exporting import ExportingAdmin
 from trading.admin.scope import BY_ACCOUNT
 from trading.models import EquitySnapshot
@@ -26,7 +26,7 @@ class EquitySnapshotAdmin(ReadOnly, ExportingAdmin):
 
     def period(self, request: HttpRequest) -> Period | None:
         """The first and the last market time, found by each account's index."""
-        return selectors.equity_period(accounts=self.accounts(request))
+        return overviews.equity_period(accounts=self.accounts(request))
 
     @admin.display(description="market time")
     def moment(self, reading: EquitySnapshot) -> str:

@@ -138,9 +138,11 @@ def test_position_that_was_closed_meanwhile_is_said_so(
 def test_position_that_is_closed_between_the_look_and_the_lock_is_said_so(
     operator: Client, position: Position, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    close = services.close_position
+
     def close_twice(**values: Any) -> Position:
-        services.positions.close_position(**values)
-        return services.positions.close_position(**values)
+        close(**values)
+        return close(**values)
 
     monkeypatch.setattr(services, "close_position", close_twice)
     page = operator.post(CLOSE, typed(position))
