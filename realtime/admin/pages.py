@@ -65,6 +65,8 @@ def show_page(
     **context: Any,
 ) -> TemplateResponse:
     """A page of the admin with this title, its mistakes at the top."""
+    # Which of several admin sites the links of the page lead to.
+    request.current_app = model_admin.admin_site.name
     frame = {
         **model_admin.admin_site.each_context(request),
         "opts": model_admin.opts,

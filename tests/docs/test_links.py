@@ -37,6 +37,7 @@ def test_readme_leads_to_every_part_of_the_docs() -> None:
         "docs/testing.md",
         "docs/disconnected.md",
         "docs/commands.md",
+        "docs/admin.md",
         "examples/notes/README.md",
         "docs/decisions/",
         "CHANGELOG.md",

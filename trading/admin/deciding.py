@@ -119,9 +119,7 @@ class DecidingAdmin(ScopedAdmin):
         """Ask for a reason."""
         return self._ask(request, "soft-pause", _keys(queryset))
 
-    @admin.action(
-        description="Hard stop: nothing new, positions to be closed", permissions=["decide"]
-    )
+    @admin.action(description="Hard stop: nothing new, positions marked", permissions=["decide"])
     def hard_stop(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse:
         """Ask for a reason."""
         return self._ask(request, "hard-stop", _keys(queryset))
