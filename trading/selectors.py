@@ -14,6 +14,7 @@ from django.db.models.expressions import OrderBy
 from django.db.models.functions import Mod, RowNumber
 from django.utils import timezone
 
+from trading.amounts import ZERO
 from trading.conf import risk_conf
 from trading.errors import AccountNotFound, PositionNotFound
 from trading.models import (
@@ -177,14 +178,20 @@ def risk_status(*, account: str) -> RiskStatus:
     row: RiskStatus | None = RiskStatus.objects.filter(pk=account).first()
     if row is not None:
         return row
-    found = get_account(account)
+    return unjudged_status(get_account(account))
+
+
+def unjudged_status(account: Account) -> RiskStatus:
+    """The status of an account that was never judged: normal."""
     limits = risk_conf()
     return RiskStatus(
-        account=found,
+        account=account,
+        drawdown_pct=ZERO,
+        daily_loss_pct=ZERO,
         drawdown_limit=limits.drawdown_limit,
         daily_loss_limit=limits.daily_loss_limit,
-        recorded_at=found.created_at,
-        updated_at=found.created_at,
+        recorded_at=account.created_at,
+        updated_at=account.created_at,
     )
 
 

@@ -38,6 +38,7 @@ def test_readme_leads_to_every_part_of_the_docs() -> None:
         "docs/disconnected.md",
         "docs/commands.md",
         "docs/logging.md",
+        "docs/admin.md",
         "examples/notes/README.md",
         "docs/decisions/",
         "CHANGELOG.md",
