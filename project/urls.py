@@ -3,6 +3,10 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from realtime.login_forms import PatientAdminAuthenticationForm
+
+admin.site.login_form = PatientAdminAuthenticationForm
+
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/", include("trading.urls")),
