@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 # Whoever tries more names than this from as many addresses is forgotten, oldest first.
 CAPACITY = 10_000
+# Sums of moments are not exact: so little is no wait.
+TOLERANCE_SECONDS = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +39,11 @@ class Attempts:
         with self._lock:
             moment = self._clock()
             wait = max(self._wait(key, each, moment) for key, each in allowances.items())
-            if wait <= 0:
-                for key, each in allowances.items():
-                    self._set(key, max(moment, self._whole_at.get(key, moment)) + each.seconds)
-            return max(0.0, wait)
+            if wait > TOLERANCE_SECONDS:
+                return wait
+            for key, each in allowances.items():
+                self._set(key, max(moment, self._whole_at.get(key, moment)) + each.seconds)
+            return 0.0
 
     def give_back(self, key: str, allowance: Allowance) -> None:
         """The attempt did not fail: it does not count."""
