@@ -67,8 +67,6 @@ class Connection:
             grants = await authenticate(credentials)
         except Refused as refused:
             grants = refused
-            if refused.is_guess:
-                await asyncio.sleep(hold_seconds(address_of_scope(self._scope)))
         except DatabaseError:
             logger.warning("A client cannot be let in: the database does not answer")
             grants = UNAVAILABLE
@@ -99,6 +97,9 @@ class Connection:
         return self._own_outlet
 
     async def _refuse(self, outlet: Outlet, why: Refused) -> None:
+        if why.is_guess:
+            # Not before the handshake is over: a server gives up one that takes seconds.
+            await asyncio.sleep(hold_seconds(address_of_scope(self._scope)))
         last = messages.error(timestamp=timestamp(), code=why.code, text=why.text, fatal=True)
         outlet.write((last,))
         outlet.close(why.close_code, why.code)
