@@ -36,8 +36,9 @@ def everybodys_access_changed() -> None:
 
 
 def session_ended(user_pk: Any, session_key: str) -> None:
-    """Close what rests on the session; never raises."""
-    _tell({"users": [], "session": [user_key(user_pk), session_digest(session_key)]})
+    """Close what rests on the session, after the commit; never raises."""
+    named = [user_key(user_pk), session_digest(session_key)]
+    _tell_after_commit({"users": [], "session": named})
 
 
 def _tell_after_commit(message: dict[str, Any]) -> None:

@@ -84,6 +84,11 @@ def test_jwt_never_survives_wherever_it_stands(before: str, token: str) -> None:
     assert masked == f"{before}{MASK} was sent"
 
 
+def test_every_cookie_of_a_line_is_masked() -> None:
+    assert mask("Cookie: a=one; sessionid=two; b=three") == f"Cookie: {MASK}"
+    assert mask("it sent sessionid=two here") == f"it sent sessionid={MASK} here"
+
+
 @given(first=tokens, second=tokens)
 def test_every_token_of_a_line_is_masked(first: str, second: str) -> None:
     masked = mask(f"/ws?token={first} then Authorization: Token {second}")

@@ -21,6 +21,7 @@ from pytest_django import Settings
 from realtime import review as review_module
 from realtime import sessions, user_permissions
 from realtime.auth import Refused
+from realtime.feeds import feeds
 from realtime.grants import Grants
 from realtime.jwts import stamp_of
 from realtime.models import ApiToken
@@ -173,6 +174,19 @@ def test_user_that_is_gone_is_refused_whatever_the_credential() -> None:
     user.delete()
     codes = [access.code for access in review(holders).values() if isinstance(access, Refused)]
     assert codes == ["permission_denied"] * 3
+
+
+def test_user_that_is_not_active_sees_no_feed_even_one_for_everybody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(type(feeds()["system_log"]), "permission", None)
+    holder = of_token(make_user("reader"))
+    (before,) = review([holder]).values()
+    assert isinstance(before, Grants)
+    User.objects.update(is_active=False)
+    (after,) = review([holder]).values()
+    assert isinstance(after, Refused)
+    assert after.code == "permission_denied"
 
 
 def test_chunks_do_not_change_what_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

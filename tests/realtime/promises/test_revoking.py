@@ -124,7 +124,7 @@ def lose_everything(user: User) -> None:
 @pytest.mark.parametrize(
     "made",
     [deactivate, lambda user: User.objects.get(pk=user.pk).delete(), lose_everything],
-    ids=["deactivated", "deleted", "lost everything"],
+    ids=["deactivated", "deleted", "lost-everything"],
 )
 async def test_who_may_see_nothing_any_more_is_closed(
     analyst: User, way: str, made: Change
@@ -192,13 +192,13 @@ async def test_signing_out_leaves_the_other_sessions(analyst: User, short: None)
 
 
 NARROWINGS: dict[str, Change] = {
-    "group left": lambda user: user.groups.clear(),
-    "group without members": lambda user: Group.objects.get().user_set.clear(),
-    "group removed from": lambda user: Group.objects.get().user_set.remove(user),
-    "group without permission": lambda user: Group.objects.get().permissions.clear(),
-    "group of the permission": lambda user: permission("view_position").group_set.clear(),
-    "group deleted": lambda user: Group.objects.get().delete(),
-    "groups deleted": lambda user: Group.objects.all().delete(),
+    "group-left": lambda user: user.groups.clear(),
+    "group-without-members": lambda user: Group.objects.get().user_set.clear(),
+    "group-removed-from": lambda user: Group.objects.get().user_set.remove(user),
+    "group-without-permission": lambda user: Group.objects.get().permissions.clear(),
+    "group-of-the-permission": lambda user: permission("view_position").group_set.clear(),
+    "group-deleted": lambda user: Group.objects.get().delete(),
+    "groups-deleted": lambda user: Group.objects.all().delete(),
 }
 
 
@@ -226,7 +226,7 @@ async def is_narrowed(user: User, made: Change, *, lost: str = POSITIONS) -> Non
         lambda user: permission("view_system_log").user_set.remove(user),
         lambda user: permission("view_system_log").user_set.clear(),
     ],
-    ids=["from the user", "from the permission", "from all"],
+    ids=["from-the-user", "from-the-permission", "from-all"],
 )
 async def test_own_permission_taken_away_narrows_the_connection(
     analyst: User, made: Change
@@ -269,37 +269,37 @@ async def test_last_login_is_no_change_of_access(
 # Without a signal: the re-check finds it.
 
 UNSEEN: dict[str, tuple[str, Change, str]] = {
-    "token deleted": (
+    "token-deleted": (
         "token",
         lambda user: ApiToken.objects.filter(user=user)._raw_delete("default"),
         "token_revoked",
     ),
-    "token ended": (
+    "token-ended": (
         "token",
         lambda user: ApiToken.objects.filter(user=user).update(expiry=timezone.now()),
         "token_expired",
     ),
-    "user deactivated": (
+    "user-deactivated": (
         "token",
         lambda user: User.objects.filter(pk=user.pk).update(is_active=False),
         "permission_denied",
     ),
-    "password changed (JWT)": (
+    "password-changed-jwt": (
         "jwt",
         lambda user: User.objects.filter(pk=user.pk).update(password="!"),
         "token_revoked",
     ),
-    "password changed (session)": (
+    "password-changed-session": (
         "session",
         lambda user: User.objects.filter(pk=user.pk).update(password="!"),
         "authentication_required",
     ),
-    "session deleted": (
+    "session-deleted": (
         "session",
         lambda user: Session.objects.all().delete(),
         "authentication_required",
     ),
-    "session over": (
+    "session-over": (
         "session",
         lambda user: Session.objects.update(expire_date=timezone.now() - timedelta(seconds=1)),
         "authentication_required",
@@ -335,8 +335,10 @@ async def test_end_that_is_put_off_without_a_signal_holds(analyst: User, short: 
 
 
 async def test_database_that_is_away_ends_no_connection_and_is_asked_again(
-    analyst: User, short: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    analyst: User, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    # The re-check itself would come after half a minute.
+    monkeypatch.setattr(rechecks, "RETRY_SECONDS", 0.05)
     looks: list[bool] = []
     real = rechecks.review
 
