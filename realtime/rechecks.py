@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from functools import partial
 from hashlib import sha256
 
 from django.db import DatabaseError
@@ -17,13 +18,15 @@ from realtime.conf import conf
 from realtime.grants import user_key
 from realtime.members import Member
 from realtime.proofs import Holder, ProofKind
-from realtime.review import SESSION_ENDED, review
+from realtime.review import SESSION_ENDED, Access, review
 
 logger = logging.getLogger(__name__)
 
 # A look begins a little before its time is over, and so ends within it.
 INTERVAL_SHARE = 0.9
 RETRY_SECONDS = 1.0
+# More at once would make garbage collections that hold the event loop up.
+BATCH_HOLDERS = 1000
 # So many connections, and the loop does something else in between.
 SLICE_MEMBERS = 200
 
@@ -121,16 +124,21 @@ class Rechecks:
 
     async def _look(self) -> bool:
         """Look at those who wait; False when that failed, and they wait on."""
-        wanted, self._wanted = self._wanted & self._members.keys(), set()
-        if not wanted:
-            return True
-        try:
-            found = await in_thread(lambda: review(wanted))
-        except Exception as error:
-            self._wanted |= wanted
-            self._report(error)
-            return False
-        self._is_failing = False
+        wanted, self._wanted = list(self._wanted & self._members.keys()), set()
+        for start in range(0, len(wanted), BATCH_HOLDERS):
+            batch = wanted[start : start + BATCH_HOLDERS]
+            try:
+                found = await in_thread(partial(review, batch))
+            except Exception as error:
+                self._wanted.update(wanted[start:])
+                self._report(error)
+                return False
+            await self._hand_out(found)
+        if wanted:
+            self._is_failing = False
+        return True
+
+    async def _hand_out(self, found: Mapping[Holder, Access]) -> None:
         count = 0
         for holder, access in found.items():
             for member in tuple(self._members.get(holder, ())):
@@ -138,7 +146,6 @@ class Rechecks:
                 count += 1
                 if count % SLICE_MEMBERS == 0:
                     await asyncio.sleep(0)
-        return True
 
     def _report(self, error: Exception) -> None:
         if not self._is_failing:

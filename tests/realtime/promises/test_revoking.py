@@ -378,3 +378,30 @@ async def test_scope_that_fails_for_one_user_closes_that_one_and_no_other(
         await is_narrowed(analyst, lambda user: Group.objects.get().permissions.clear())
         error = await unlucky.receive()
     assert (error["code"], error["fatal"]) == ("unavailable", True)
+
+
+async def test_many_are_looked_at_in_batches_and_none_is_left_out(
+    analyst: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rechecks, "BATCH_HOLDERS", 2)
+    sizes: list[int] = []
+    real = rechecks.review
+
+    def fail_once_in_the_middle(holders: Any) -> Any:
+        sizes.append(len(holders))
+        if len(sizes) == 2:
+            raise OperationalError("away")
+        return real(holders)
+
+    monkeypatch.setattr(rechecks, "review", fail_once_in_the_middle)
+    monkeypatch.setattr(rechecks, "RETRY_SECONDS", 0.05)
+    clients = [await sync_to_async(by_token)(analyst) for _ in range(5)]
+    for client in clients:
+        await client.__aenter__()
+        await client.receive("snapshot")
+    await change(lambda user: user.auth_token_set.all()._raw_delete("default"), analyst)
+    await change(lambda user: user.save(), analyst)
+    for client in clients:
+        assert (await client.receive())["code"] == "token_revoked"
+        await client.__aexit__()
+    assert sizes == [2, 2, 2, 1]
