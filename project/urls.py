@@ -5,6 +5,9 @@ from django.urls import include, path
 
 from project.not_found import nothing_there
 from project.openapi.document import openapi
+from realtime.login_forms import PatientAdminAuthenticationForm
+
+admin.site.login_form = PatientAdminAuthenticationForm
 
 urlpatterns = [
     path("admin/", admin.site.urls),

@@ -183,6 +183,36 @@ class RealtimeSettings(SettingsGroup):
         (),
         "Further origins (`https://desk.example`) whose pages may connect with a session cookie.",
     )
+    recheck_seconds: float = setting(
+        30.0,
+        "Seconds within which a revoked token, a deactivated user or a permission taken away ends "
+        "or narrows live connections, whatever it was changed with.",
+        minimum=0.1,
+    )
+    token_expiring_seconds: float = setting(
+        60.0, "Seconds before its credential's end that a client is told so.", minimum=0.0
+    )
+    token_seconds: float = setting(
+        0.0,
+        "Seconds that a token of `POST /api/token/` lasts; 0: until it is revoked.",
+        minimum=0.0,
+    )
+    jwt_access_seconds: float = setting(900.0, "Seconds that an access JWT lasts.", minimum=1.0)
+    jwt_refresh_seconds: float = setting(
+        86_400.0, "Seconds that a refresh JWT lasts, and so a sign-in by JWT.", minimum=1.0
+    )
+    login_attempts: int = setting(
+        10,
+        "Failed logins in a row, of one user name, before further ones wait; an address has five "
+        "times as many, and as many unknown tokens.",
+        minimum=1,
+    )
+    login_wait_seconds: float = setting(
+        30.0,
+        "Seconds for which a user name waits after each failed login beyond that; an address a "
+        "fifth of it.",
+        minimum=0.1,
+    )
     max_message_bytes: int = setting(
         64 * 1024,
         "Largest message accepted from a client; a larger one closes with 1009.",

@@ -27,6 +27,7 @@ RESERVED_PARAMETERS = frozenset(
 # Message types of the protocol itself: no feed may have such a name.
 RESERVED_TYPES = frozenset(
     {
+        "authenticated",
         "connection_established",
         "error",
         "heartbeat",
@@ -59,6 +60,10 @@ class Feed:
     def scope(self, user: AbstractBaseUser | AnonymousUser) -> Scope | None:
         """Filter values that are ANDed into everything that `user` gets; None: no limit."""
         return None
+
+    def scopes(self, users: Sequence[AbstractBaseUser]) -> Sequence[Scope | None]:
+        """The scope of each of `users`; override it where one query can serve them all."""
+        return [self.scope(user) for user in users]
 
     def key(self, data: Mapping[str, Any]) -> str:
         """The key of the object that `data` describes; empty for a feed without keys.

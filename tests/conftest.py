@@ -36,6 +36,16 @@ def pytest_configure(config: pytest.Config) -> None:
     reload_conf()
 
 
+@pytest.fixture(autouse=True)
+def _nobody_has_failed() -> Generator[None]:
+    """Forget the failed logins of the tests before."""
+    from realtime.guessing import forget_all
+
+    forget_all()
+    yield
+    forget_all()
+
+
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Give each run a database of its own, so that two runs on one machine do not meet."""

@@ -31,6 +31,11 @@ class AccountsFeed(ModelFeed):
         accounts = selectors.viewable_accounts(cast("User", user))
         return None if accounts is None else {"account": accounts}
 
+    def scopes(self, users: Sequence[AbstractBaseUser]) -> Sequence[Scope | None]:
+        """The accounts of each of `users`, read in one query for all of them and all feeds."""
+        selectors.load_viewable_accounts(cast("Sequence[User]", users))
+        return super().scopes(users)
+
 
 @register
 class PositionFeed(AccountsFeed):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from math import ceil
@@ -53,6 +53,12 @@ def viewable_accounts(user: User | AnonymousUser) -> Accounts:
         return None
     prefetch_related_objects([user], "trading_accounts")
     return frozenset(account.pk for account in user.trading_accounts.all())
+
+
+def load_viewable_accounts(users: Sequence[User]) -> None:
+    """Read the accounts of many users in one query, for `viewable_accounts`."""
+    limited = [user for user in users if not user.has_perm(VIEW_ALL_ACCOUNTS)]
+    prefetch_related_objects(limited, "trading_accounts")
 
 
 def list_positions(
