@@ -125,8 +125,13 @@ REST_FRAMEWORK = {
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_THROTTLE_CLASSES": [
+        "realtime.throttling.UserThrottle",
+        "realtime.throttling.AnonymousThrottle",
+    ],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["realtime.parsing.CarefulJSONParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "realtime.parsing.AlwaysJSON",
     "DEFAULT_PAGINATION_CLASS": "realtime.rest.Pagination",
     "EXCEPTION_HANDLER": "realtime.rest.exception_handler",
 }

@@ -3,8 +3,11 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from project.openapi.document import openapi
+
 urlpatterns = [
     path("admin/", admin.site.urls),
+    path("api/schema/", openapi, name="schema"),
     path("api/", include("trading.urls")),
     path("", include("realtime.urls")),
 ]

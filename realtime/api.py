@@ -9,7 +9,6 @@ import orjson
 from django.contrib.auth import authenticate
 from rest_framework import exceptions, status
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
-from rest_framework.parsers import JSONParser
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
@@ -20,9 +19,11 @@ from realtime import log
 from realtime.grants import grants_of
 from realtime.log import HistoryExpired
 from realtime.parameters import LONGEST_SEQ_DIGITS, Problem, may_subscribe
+from realtime.parsing import AlwaysJSON, CarefulJSONParser
 from realtime.recent import EncodedEvent, frames_for
 from realtime.rest import LARGEST_PAGE, TokenAuthentication, exception_handler
 from realtime.subscriptions import make_subscription
+from realtime.throttling import AnonymousThrottle, UserThrottle
 from realtime.tokens import create_token
 
 
@@ -43,7 +44,9 @@ class StreamView(APIView):
     )
     permission_classes: Sequence[Any] = (IsAuthenticated,)
     renderer_classes = (JSONRenderer,)
-    parser_classes = (JSONParser,)
+    parser_classes = (CarefulJSONParser,)
+    content_negotiation_class = AlwaysJSON
+    throttle_classes: Sequence[Any] = (UserThrottle, AnonymousThrottle)
 
     def get_exception_handler(self) -> Callable[..., Response | None]:
         """Errors as `{"code": …, "message": …, "fields": {…}}`."""

@@ -200,6 +200,15 @@ class RealtimeSettings(SettingsGroup):
     max_bad_commands: int = setting(
         10, "Bad commands of one connection before `too_many_errors`.", minimum=1
     )
+    rest_per_second: int = setting(
+        100, "Requests of one user over REST in a second, to one process; 0: no limit.", minimum=0
+    )
+    rest_anonymous_per_minute: int = setting(
+        120,
+        "Requests over REST from one address without credentials in a minute, to one process; "
+        "0: no limit.",
+        minimum=0,
+    )
     poll_seconds: float = setting(
         0.0,
         "Seconds between two looks at the database for other processes' events; 0 chooses "

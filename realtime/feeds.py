@@ -53,6 +53,8 @@ class Feed:
     filter_fields: ClassVar[tuple[str, ...]] = ()
     permission: ClassVar[str | None] = None
     version: ClassVar[int] = 1
+    # JSON Schema of the data, for documents, where no serializer says it.
+    data_schema: ClassVar[Mapping[str, Any] | None] = None
 
     def scope(self, user: AbstractBaseUser | AnonymousUser) -> Scope | None:
         """Filter values that are ANDed into everything that `user` gets; None: no limit."""

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from django.core.exceptions import RequestDataTooBig
 from django.http import Http404
-from rest_framework import exceptions
+from rest_framework import exceptions, status
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.pagination import PageNumberPagination
 from rest_framework.request import Request
@@ -18,6 +19,14 @@ from rest_framework.response import Response
 LARGEST_PAGE = 500
 # Where Django REST framework puts what concerns no single field.
 NON_FIELD_ERRORS = "non_field_errors"
+
+
+class BodyTooLarge(exceptions.APIException):
+    """The body is larger than DATA_UPLOAD_MAX_MEMORY_SIZE."""
+
+    status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
+    default_code = "too_large"
+    default_detail = "The body is too large."
 
 
 class TokenAuthentication(BaseAuthentication):
@@ -58,6 +67,8 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
     """Every error as `{"code": …, "message": …, "fields": {…}}` with the right status."""
     from rest_framework.views import exception_handler as default_exception_handler
 
+    if isinstance(error, RequestDataTooBig):
+        error = BodyTooLarge()
     response = default_exception_handler(error, context)
     if response is None:
         return None
@@ -73,7 +84,8 @@ def _error_body(error: Exception) -> dict[str, Any]:
     if isinstance(error, exceptions.APIException):
         codes = error.get_codes()
         code = codes if isinstance(codes, str) else error.default_code
-        return {"code": code, "message": str(error.detail), "fields": {}}
+        fields = getattr(error, "fields", {})
+        return {"code": code, "message": str(error.detail), "fields": fields}
     code = "not_found" if isinstance(error, Http404) else "permission_denied"
     return {"code": code, "message": str(error) or code.replace("_", " "), "fields": {}}
 

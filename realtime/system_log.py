@@ -15,6 +15,16 @@ class SystemLogFeed(Feed):
     name = "system_log"
     filter_fields = ("level", "module")
     permission = "realtime.view_system_log"
+    data_schema = {
+        "type": "object",
+        "required": ["level", "module", "message", "timestamp"],
+        "properties": {
+            "level": {"type": "string", "enum": list(LEVELS)},
+            "module": {"type": "string"},
+            "message": {"type": "string"},
+            "timestamp": {"type": "string", "format": "date-time"},
+        },
+    }
 
 
 def publish_log(*, level: str, message: str, module: str) -> int:

@@ -9,5 +9,6 @@ urlpatterns = [
     path("health", views.health, name="realtime-health"),
     path("livez", views.livez, name="realtime-livez"),
     path("api/token/", api.TokenView.as_view(), name="realtime-token"),
+    path("api/asyncapi.yaml", views.asyncapi, name="realtime-asyncapi"),
     path("api/events/", api.EventsView.as_view(), name="realtime-events"),
 ]

@@ -11,9 +11,11 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from realtime import __version__, hub
+from realtime.asyncapi import asyncapi_document
 from realtime.conf import conf
 from realtime.health import check_health
 from realtime.timestamps import isoformat, now
+from realtime.yaml_text import to_yaml
 
 WEBSOCKET_PATH = "/ws"
 
@@ -56,6 +58,13 @@ def health(request: HttpRequest) -> HttpResponse:
 def livez(request: HttpRequest) -> HttpResponse:
     """The process runs and answers."""
     return JsonResponse({"status": "alive", "timestamp": isoformat(now())})
+
+
+@require_safe
+def asyncapi(request: HttpRequest) -> HttpResponse:
+    """The AsyncAPI document of this server's WebSocket, for programs that write clients."""
+    document = asyncapi_document(host=request.get_host(), is_secure=request.is_secure())
+    return HttpResponse(to_yaml(document), content_type="application/yaml")
 
 
 def connection_count() -> int:

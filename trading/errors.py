@@ -36,6 +36,12 @@ class Conflict(TradingError):
     code = "conflict"
 
 
+class KeyReused(TradingError):
+    """The Idempotency-Key {key!r} was used for another request: choose a new one for this."""
+
+    code = "idempotency_key_reused"
+
+
 class InvalidSymbol(InvalidInput):
     """{value!r} is no symbol: write BASE/QUOTE in capitals, such as BTC/USDT."""
 
@@ -94,6 +100,12 @@ class PositionExists(Conflict):
     """There is a position {position_id} already."""
 
     code = "position_exists"
+
+
+class StalePosition(Conflict):
+    """Position {position_id} has changed since {seen}: read it again, it is of {updated_at} now."""
+
+    code = "stale"
 
 
 class PositionAlreadyClosed(Conflict):

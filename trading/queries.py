@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import Any
 
 from django.http import QueryDict
@@ -12,6 +13,7 @@ from realtime.rest import LARGEST_PAGE
 from trading import amounts
 from trading.errors import InvalidSymbol
 from trading.models import DEFAULT_ACCOUNT, PositionStatus
+from trading.selectors import POSITION_ORDERINGS
 
 FEWEST_POINTS = 2
 
@@ -53,6 +55,15 @@ class StatusesField(ValuesField):
         return value
 
 
+class OrderingField(serializers.ChoiceField):
+    """A column to order by, from its least value or with a hyphen from its largest."""
+
+    def __init__(self, *columns: str) -> None:
+        choices = [name for column in columns for name in (column, f"-{column}")]
+        known = f"There are: {', '.join(choices)}."
+        super().__init__(choices, required=False, error_messages={"invalid_choice": known})
+
+
 class Query(serializers.Serializer[Any]):
     """The parameters of one endpoint; anything else in the query string is refused."""
 
@@ -64,11 +75,18 @@ class Query(serializers.Serializer[Any]):
         query = cls(data=given)
         unknown = sorted(set(given) - set(query.fields) - {"format"})
         if unknown:
-            known = ", ".join(query.fields)
-            message = f"There is no such parameter; there are: {known}."
-            raise ValidationError({name: [message] for name in unknown})
+            raise ValidationError({name: [query.unknown(name)] for name in unknown})
         query.is_valid(raise_exception=True)
         return dict(query.validated_data)
+
+    def unknown(self, name: str) -> str:
+        """What to say of a parameter that is none: the nearest, or what can be asked for."""
+        nearest = get_close_matches(name, list(self.fields), n=1)
+        if nearest:
+            return f"There is no such parameter. Did you mean {nearest[0]}?"
+        # What narrows the answer; the order of its rows is a question of its own.
+        filters = [key for key, field in self.fields.items() if not _orders(field)]
+        return f"There is no such parameter; there are: {', '.join(filters)}."
 
 
 class Page(Query):
@@ -85,6 +103,7 @@ class PositionsQuery(Page):
     symbol = SymbolsField(required=False)
     status = StatusesField(required=False)
     strategy_id = ValuesField(required=False)
+    ordering = OrderingField(*POSITION_ORDERINGS)
 
 
 class EquityQuery(Page):
@@ -93,16 +112,18 @@ class EquityQuery(Page):
     account = serializers.CharField(default=DEFAULT_ACCOUNT)
     since = serializers.DateTimeField(required=False)
     until = serializers.DateTimeField(required=False)
+    ordering = OrderingField("recorded_at")
     points = serializers.IntegerField(
         min_value=FEWEST_POINTS, max_value=LARGEST_PAGE, required=False
     )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Refuse a period that ends before it begins, and pages of a thinned curve."""
-        if "since" in attrs and "until" in attrs and attrs["since"] > attrs["until"]:
-            raise ValidationError({"until": ["It lies before `since`."]})
+        _check_period(attrs)
         if "points" in attrs and ("page" in attrs or "page_size" in attrs):
             raise ValidationError({"points": ["A thinned curve is one page: leave out pages."]})
+        if "points" in attrs and "ordering" in attrs:
+            raise ValidationError({"points": ["A thinned curve is oldest first: no `ordering`."]})
         return attrs
 
 
@@ -110,3 +131,25 @@ class RiskQuery(Page):
     """`GET /api/risk/`."""
 
     account = serializers.CharField(default=DEFAULT_ACCOUNT)
+
+
+class ExportQuery(Query):
+    """`GET /api/…/export/`: days in UTC, both included."""
+
+    account = ValuesField(required=False)
+    since = serializers.DateField(required=False)
+    until = serializers.DateField(required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Refuse a period that ends before it begins."""
+        _check_period(attrs)
+        return attrs
+
+
+def _orders(field: object) -> bool:
+    return isinstance(field, OrderingField)
+
+
+def _check_period(attrs: dict[str, Any]) -> None:
+    if "since" in attrs and "until" in attrs and attrs["since"] > attrs["until"]:
+        raise ValidationError({"until": ["It lies before `since`."]})

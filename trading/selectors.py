@@ -6,10 +6,11 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from decimal import Decimal
 from math import ceil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
 
-from django.db.models import Count, F, Q, QuerySet, Window, prefetch_related_objects
+from django.db.models import Count, F, Model, Q, QuerySet, Window, prefetch_related_objects
+from django.db.models.expressions import OrderBy
 from django.db.models.functions import Mod, RowNumber
 from django.utils import timezone
 
@@ -31,7 +32,10 @@ from trading.services.locks import parse_position_id
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
 
+Row = TypeVar("Row", bound=Model)
+
 POSITION_FILTERS = ("account", "symbol", "status", "strategy_id")
+POSITION_ORDERINGS = ("opened_at", "updated_at", "symbol", "unrealized_pnl", "realized_pnl")
 
 # The accounts to look into; None: all of them.
 Accounts = Collection[str] | None
@@ -51,18 +55,25 @@ def viewable_accounts(user: User | AnonymousUser) -> Accounts:
 
 
 def list_positions(
-    filters: Mapping[str, Collection[str]] | None = None, *, accounts: Accounts = None
+    filters: Mapping[str, Collection[str]] | None = None,
+    *,
+    accounts: Accounts = None,
+    ordering: str | None = None,
 ) -> QuerySet[Position]:
-    """Positions, newest first; `filters` names the values that each field may have."""
-    rows: QuerySet[Position] = _within(accounts)
+    """Positions, newest first; `filters` names the values that each field may have.
+
+    `ordering` is one of POSITION_ORDERINGS, or that with a hyphen; what is unknown comes last.
+    """
+    rows: QuerySet[Position] = within(Position.objects.all(), accounts)
     for field, values in (filters or {}).items():
         rows = rows.filter(**{f"{field}__in": list(values)})
-    return rows
+    return rows if ordering is None else rows.order_by(_ordered_by(ordering), "position_id")
 
 
 def get_position(position_id: UUID | str, *, accounts: Accounts = None) -> Position:
     """One position; raises PositionNotFound, also for one of another account than `accounts`."""
-    row = _within(accounts).filter(pk=parse_position_id(position_id)).first()
+    rows: QuerySet[Position] = within(Position.objects.all(), accounts)
+    row = rows.filter(pk=parse_position_id(position_id)).first()
     if row is None:
         raise PositionNotFound(position_id=position_id)
     return row
@@ -115,15 +126,19 @@ def list_account_names() -> list[str]:
 
 
 def list_equity(
-    *, account: str, since: datetime | None = None, until: datetime | None = None
+    *,
+    account: str,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    newest_first: bool = False,
 ) -> QuerySet[EquitySnapshot]:
-    """An account's readings of these market times, both included, oldest first."""
+    """An account's readings of these market times, both included, oldest first if not said."""
     rows: QuerySet[EquitySnapshot] = EquitySnapshot.objects.filter(account_id=account)
     if since is not None:
         rows = rows.filter(recorded_at__gte=since)
     if until is not None:
         rows = rows.filter(recorded_at__lte=until)
-    return rows.order_by("recorded_at", "id")
+    return rows.order_by(*(("-recorded_at", "-id") if newest_first else ("recorded_at", "id")))
 
 
 def thin_equity(rows: QuerySet[EquitySnapshot], *, points: int) -> QuerySet[EquitySnapshot]:
@@ -186,6 +201,12 @@ def count_rows_that_are_not_simulated() -> tuple[int, int]:
     )
 
 
-def _within(accounts: Accounts) -> QuerySet[Position]:
-    rows: QuerySet[Position] = Position.objects.all()
+def within(rows: QuerySet[Row], accounts: Accounts) -> QuerySet[Row]:
+    """Those of `rows` that belong to these accounts."""
     return rows if accounts is None else rows.filter(account__in=accounts)
+
+
+def _ordered_by(ordering: str) -> OrderBy:
+    column = F(ordering.removeprefix("-"))
+    # Databases differ in where they put null.
+    return column.desc(nulls_last=True) if ordering[0] == "-" else column.asc(nulls_last=True)

@@ -15,6 +15,8 @@ from trading.models import EquitySnapshot, Fill, Position, RiskChange, RiskStatu
 class MomentField(serializers.Field[datetime, Any, str, Any]):
     """A time as the protocol writes it: UTC, milliseconds, `Z`."""
 
+    data_schema = {"type": "string", "format": "date-time"}
+
     def to_representation(self, value: datetime) -> str:
         """The moment as text."""
         return isoformat(value)
@@ -215,4 +217,15 @@ class RiskChangeSerializer(serializers.ModelSerializer[RiskChange]):
             "recorded_at",
             "created_at",
         )
+        read_only_fields = fields
+
+
+class RiskDecisionSerializer(RiskChangeSerializer):
+    """A change of a risk status apart from its account's other changes: a line of an export."""
+
+    account = serializers.CharField(source="account_id")
+
+    class Meta:
+        model = RiskChange
+        fields = ("account", *RiskChangeSerializer.Meta.fields)
         read_only_fields = fields

@@ -2,11 +2,19 @@
 
 from django.urls import path
 
-from trading.api import EquityCurve, PositionDetail, PositionList, Risk
+from trading import api
 
 urlpatterns = [
-    path("positions/", PositionList.as_view(), name="positions"),
-    path("positions/<str:position_id>/", PositionDetail.as_view(), name="position"),
-    path("equity/", EquityCurve.as_view(), name="equity"),
-    path("risk/", Risk.as_view(), name="risk"),
+    path("positions/", api.PositionList.as_view(), name="positions"),
+    # Before the ids: it would be one.
+    path("positions/export/", api.PositionsExport.as_view(), name="positions-export"),
+    path("positions/<str:position_id>/", api.PositionDetail.as_view(), name="position"),
+    path("positions/<str:position_id>/close/", api.ClosePosition.as_view(), name="position-close"),
+    path("equity/", api.Equity.as_view(), name="equity"),
+    path("equity/export/", api.EquityExport.as_view(), name="equity-export"),
+    path("risk/", api.Risk.as_view(), name="risk"),
+    path("risk/soft-pause/", api.SoftPause.as_view(), name="risk-soft-pause"),
+    path("risk/hard-stop/", api.HardStop.as_view(), name="risk-hard-stop"),
+    path("risk/resume/", api.Resume.as_view(), name="risk-resume"),
+    path("risk/export/", api.RiskExport.as_view(), name="risk-export"),
 ]

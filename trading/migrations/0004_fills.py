@@ -9,7 +9,7 @@ import trading.models.validation
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("trading", "0002_default_account"),
+        ("trading", "0003_idempotency"),
     ]
 
     operations = [

@@ -4,6 +4,7 @@ from trading.models.accounts import DEFAULT_ACCOUNT, VIEW_ALL_ACCOUNTS, Account
 from trading.models.alerts import Alert, AlertChannel, AlertKind, AlertState
 from trading.models.equity import EquitySnapshot
 from trading.models.fills import Fill, FillEffect, FillLeg
+from trading.models.idempotency import KeptAnswer
 from trading.models.positions import LIVE_STATUSES, FundingPayment, Position, PositionStatus
 from trading.models.risk import RiskChange, RiskState, RiskStatus
 
@@ -21,6 +22,7 @@ __all__ = [
     "FillEffect",
     "FillLeg",
     "FundingPayment",
+    "KeptAnswer",
     "Position",
     "PositionStatus",
     "RiskChange",

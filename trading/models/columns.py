@@ -2,13 +2,44 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db import models
+from django.utils import timezone
 
 from trading.amounts import MAX_DIGITS, PLACES
 from trading.models.validation import validate_exact
+
+if TYPE_CHECKING:
+    Moment = models.DateTimeField[datetime | str, datetime]
+else:
+    # Django's own class takes no type arguments.
+    Moment = models.DateTimeField
+
+# What the wire shows of a time.
+TICK = timedelta(milliseconds=1)
+
+
+class ChangedAtField(Moment):
+    """When a row was changed, wall clock: later by a millisecond at least with every change.
+
+    So the wire's milliseconds tell any two states of a row apart; writers hold its lock.
+    """
+
+    def pre_save(self, model_instance: models.Model, add: bool) -> datetime:
+        """The present moment, or the first that is later than the row's last change."""
+        last: datetime | None = None if add else getattr(model_instance, self.attname)
+        now = timezone.now()
+        moment = now if last is None else max(now, last + TICK)
+        setattr(model_instance, self.attname, moment)
+        return moment
+
+    def deconstruct(self) -> Any:
+        """As the column that it is: migrations need not know how it is filled."""
+        name, _, args, kwargs = super().deconstruct()
+        return name, "django.db.models.DateTimeField", args, kwargs
 
 
 def amount(label: str, **options: Any) -> models.DecimalField[Decimal | int | str, Decimal]:

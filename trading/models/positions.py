@@ -12,7 +12,7 @@ from django.db.models import F, Q
 from realtime.published import PublishedModel
 from trading import pnl
 from trading.models.accounts import Account
-from trading.models.columns import above_zero, amount, unknown_amount
+from trading.models.columns import ChangedAtField, above_zero, amount, unknown_amount
 from trading.models.validation import validate_symbol
 
 ABOVE_ZERO = (
@@ -98,7 +98,7 @@ class Position(PublishedModel):
         "priced at", null=True, blank=True, help_text="Wall clock of the last price."
     )
     created_at = models.DateTimeField("created at", auto_now_add=True, help_text="Wall clock.")
-    updated_at = models.DateTimeField("updated at", auto_now=True, help_text="Wall clock.")
+    updated_at = ChangedAtField("updated at", auto_now=True, help_text="Wall clock.")
 
     class Meta(PublishedModel.Meta):
         ordering = ("-opened_at", "position_id")

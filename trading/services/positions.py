@@ -11,9 +11,10 @@ from uuid import UUID, uuid4
 from django.db import transaction
 from django.utils import timezone
 
+from realtime.timestamps import isoformat
 from trading import amounts
 from trading.amounts import Amount
-from trading.errors import PositionExists, TradingPaused
+from trading.errors import PositionExists, StalePosition, TradingPaused
 from trading.models import (
     DEFAULT_ACCOUNT,
     Account,
@@ -138,11 +139,13 @@ def update_position(
     leverage: Amount | None = None,
     fees: Amount | None = None,
     strategy_id: str | None = None,
+    seen_updated_at: datetime | None = None,
     at: datetime | None = None,
 ) -> Position:
     """Set what is given and compute the figures anew; `fees` is the whole sum paid so far.
 
-    Raises PositionNotFound, PositionAlreadyClosed and InvalidInput.
+    Raises PositionNotFound, PositionAlreadyClosed, InvalidInput, and StalePosition when the row
+    is no longer the one of `seen_updated_at`, as the wire shows it.
     """
     changes: dict[str, Decimal | str | None] = {
         "spot_current_price": _known_price(spot_current_price, field="spot_current_price"),
@@ -156,6 +159,7 @@ def update_position(
     given = {name: value for name, value in changes.items() if value is not None}
     with transaction.atomic():
         position = locks.lock_live_position(position_id)
+        _require_seen(position, seen_updated_at)
         for name, value in given.items():
             setattr(position, name, value)
         if not given.keys().isdisjoint(PRICES):
@@ -215,6 +219,16 @@ def _require_trading(account: Account, *, at: datetime) -> None:
     end_pause_of_an_earlier_day(status, at=at)
     if status.status != RiskState.NORMAL:
         raise TradingPaused(account=account.pk, status=status.status, reason=status.message)
+
+
+def _require_seen(position: Position, seen_updated_at: datetime | None) -> None:
+    if seen_updated_at is None:
+        return
+    seen, present = isoformat(seen_updated_at), isoformat(position.updated_at)
+    if seen != present:
+        raise StalePosition(
+            field="updated_at", position_id=position.pk, seen=seen, updated_at=present
+        )
 
 
 def _save(position: Position, *changed: str, at: datetime | None) -> None:

@@ -1,0 +1,1 @@
+"""What REST's OpenAPI document says: each operation, its parameters, bodies, answers, errors."""

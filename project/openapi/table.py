@@ -1,0 +1,231 @@
+"""Every operation of REST, by its view and method."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rest_framework.views import APIView
+
+from project.openapi.operations import READING, WRITING, Operation
+from realtime.api import EventsView, TokenView
+from trading import api
+from trading.api import bodies
+from trading.models.idempotency import LONGEST_KEY
+from trading.queries import EquityQuery, ExportQuery, PositionsQuery, RiskQuery
+
+POSITION_ID: Mapping[str, Any] = {
+    "name": "position_id",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "string", "format": "uuid"},
+}
+IDEMPOTENCY_KEY: Mapping[str, Any] = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "For 24 hours the same body under the same key opens one position.",
+    "schema": {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": LONGEST_KEY,
+        "pattern": "^[!-~]([ -~]*[!-~])?$",
+    },
+}
+REPLAYED = {
+    "Idempotency-Replayed": {
+        "description": "`true` where the position was opened by an earlier request.",
+        "schema": {"type": "string", "enum": ["true"]},
+    }
+}
+SINCE: Mapping[str, Any] = {
+    "name": "since",
+    "in": "query",
+    "description": "The `seq` that was applied last.",
+    "schema": {"type": "integer", "minimum": 0, "maximum": 10**18 - 1, "default": 0},
+}
+FEEDS: Mapping[str, Any] = {
+    "name": "feeds",
+    "in": "query",
+    "description": "Feed names with commas between; default all that the user may view.",
+    "schema": {"type": "array", "items": {"type": "string"}},
+    "style": "form",
+    "explode": False,
+}
+CREDENTIALS: Mapping[str, Any] = {
+    "type": "object",
+    "required": ["username", "password"],
+    "properties": {
+        name: {"type": "string", "minLength": 1, "pattern": r"^[^\u0000]+$"}
+        for name in ("username", "password")
+    },
+}
+
+
+def _same_position(operation_id: str) -> dict[str, Any]:
+    return {
+        "operationId": operation_id,
+        "parameters": {"path.position_id": "$response.body#/position_id"},
+    }
+
+
+LINKS = {
+    "read": _same_position("get_position"),
+    "update": _same_position("update_position"),
+    "close": _same_position("close_position"),
+}
+OPENING = {
+    "symbol": "BTC/USDT",
+    "spot_entry_price": "45000",
+    "perp_entry_price": "45010",
+    "spot_quantity": "0.1",
+    "perp_quantity": "0.1",
+}
+CLOSING = {"spot_exit_price": "45200", "perp_exit_price": "45190", "reason": "The basis is gone."}
+REASON = {"account": "default", "reason": "Lunch."}
+# A page that there is not is a 404.
+LISTING = (400, 404, *READING)
+
+
+def _decision(id: str, summary: str) -> Operation:
+    return Operation(
+        id=id,
+        tag="risk",
+        summary=summary,
+        answer="WrittenRiskStatus",
+        errors=(*WRITING, 404, 409),
+        body=bodies.RiskBody,
+        example=REASON,
+    )
+
+
+def _export(name: str, summary: str) -> Operation:
+    return Operation(
+        id=f"export_{name}",
+        tag=name,
+        summary=summary,
+        errors=(400, *READING),
+        query=ExportQuery,
+    )
+
+
+OPERATIONS: Mapping[type[APIView], Mapping[str, Operation]] = {
+    TokenView: {
+        "post": Operation(
+            id="issue_token",
+            tag="credentials",
+            summary="A token for a user name and a password.",
+            answer="Token",
+            errors=(400, 401, 413, 415, 429),
+            body_of_its_own=CREDENTIALS,
+            example={"username": "demo", "password": "demo"},
+            is_open=True,
+        )
+    },
+    EventsView: {
+        "get": Operation(
+            id="list_events",
+            tag="events",
+            summary="The log itself, in order: the messages after `since` that the user may see.",
+            answer="Events",
+            errors=(400, *READING, 410),
+            parameters=(SINCE, FEEDS),
+        )
+    },
+    api.PositionList: {
+        "get": Operation(
+            id="list_positions",
+            tag="positions",
+            summary="Positions, newest first.",
+            answer="Positions",
+            errors=LISTING,
+            query=PositionsQuery,
+        ),
+        "post": Operation(
+            id="open_position",
+            tag="positions",
+            summary="Open a position on both legs.",
+            status=201,
+            answer="WrittenPosition",
+            errors=(*WRITING, 404, 409, 422),
+            body=bodies.OpenPositionBody,
+            parameters=(IDEMPOTENCY_KEY,),
+            answer_headers=REPLAYED,
+            links=LINKS,
+            example=OPENING,
+        ),
+    },
+    api.PositionDetail: {
+        "get": Operation(
+            id="get_position",
+            tag="positions",
+            summary="One position, a closed one too.",
+            answer="Position",
+            errors=(*READING, 404),
+            parameters=(POSITION_ID,),
+        ),
+        "patch": Operation(
+            id="update_position",
+            tag="positions",
+            summary="Set what the body names; with `updated_at`, only on what was seen last.",
+            answer="WrittenPosition",
+            errors=(*WRITING, 404, 409),
+            body=bodies.UpdatePositionBody,
+            parameters=(POSITION_ID,),
+            links=LINKS,
+            example={"spot_current_price": "45100", "perp_current_price": "45095"},
+        ),
+    },
+    api.ClosePosition: {
+        "post": Operation(
+            id="close_position",
+            tag="positions",
+            summary="Close both legs at these prices and realise the PnL.",
+            answer="WrittenPosition",
+            errors=(*WRITING, 404, 409),
+            body=bodies.ClosePositionBody,
+            parameters=(POSITION_ID,),
+            links={"read": LINKS["read"]},
+            example=CLOSING,
+        )
+    },
+    api.PositionsExport: {"get": _export("positions", "Positions by the day of opening, as CSV.")},
+    api.Equity: {
+        "get": Operation(
+            id="list_equity",
+            tag="equity",
+            summary="An account's readings of equity, oldest first.",
+            answer="EquityCurve",
+            errors=LISTING,
+            query=EquityQuery,
+        ),
+        "post": Operation(
+            id="record_equity",
+            tag="equity",
+            summary="Add a reading; the risk engine decides on it.",
+            status=201,
+            answer="WrittenEquityReading",
+            errors=(*WRITING, 404, 409),
+            body=bodies.EquityBody,
+            example={"account": "default", "total_equity": "100012.5"},
+        ),
+    },
+    api.EquityExport: {"get": _export("equity", "Readings of equity by day, as CSV.")},
+    api.Risk: {
+        "get": Operation(
+            id="get_risk",
+            tag="risk",
+            summary="An account's risk status with figures and limits, and its changes.",
+            answer="RiskStatusAndChanges",
+            errors=LISTING,
+            query=RiskQuery,
+        )
+    },
+    api.SoftPause: {
+        "post": _decision("soft_pause", "Open no new positions until the next trading day.")
+    },
+    api.HardStop: {
+        "post": _decision("hard_stop", "Open nothing new, and mark open positions `closing`.")
+    },
+    api.Resume: {"post": _decision("resume_trading", "Trade again, from the present equity on.")},
+    api.RiskExport: {"get": _export("risk", "Decisions about risk by day, as CSV.")},
+}
