@@ -108,7 +108,7 @@ class FastAdmin(AnyAdmin):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """The list with its buttons."""
-        context = {"tools": self.list_tools(request), "most_listed": MOST_LISTED}
+        context = {"tools": self.list_tools(request), "most_listed": f"{MOST_LISTED:,}"}
         return super().changelist_view(request, {**context, **(extra_context or {})})
 
     def render_change_form(

@@ -18,6 +18,7 @@ class AccountAdmin(DecidingAdmin):
     """Accounts; an account's name is its key and stays."""
 
     account_field = "pk"
+    fields = ("slug", "name", "starting_capital", "members")
     list_display = ("slug", "name", "risk", "member_count", "capital", "created_at")
     search_fields = ("slug", "name")
     list_filter = ("risk_status__status",)

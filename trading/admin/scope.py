@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any, ClassVar, cast
 
+from django import forms
 from django.contrib import admin
-from django.db.models import Field, QuerySet
+from django.db.models import DecimalField, Field, QuerySet
 from django.http import HttpRequest
 
 from realtime.admin.lists import FastAdmin
+from realtime.decimals import to_fixed
 from trading import selectors
+
+
+class ExactNumberInput(forms.NumberInput):
+    """A number without further zeros and without an exponent: `0`, not `0E-8`."""
+
+    def format_value(self, value: Any) -> str | None:
+        """The number as it is typed."""
+        if isinstance(value, Decimal):
+            return to_fixed(value, minimum_places=0)
+        return cast("str | None", super().format_value(value))
 
 
 class ScopedAdmin(FastAdmin):
     """Rows of the accounts that the user may see; the others are as if they were not there."""
 
+    formfield_overrides = {DecimalField: {"widget": ExactNumberInput}}
     account_field: ClassVar[str] = "account"
 
     def accounts(self, request: HttpRequest) -> selectors.Accounts:

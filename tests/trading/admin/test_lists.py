@@ -174,6 +174,15 @@ def test_date_that_is_none_is_refused(operator: Client, date: str) -> None:
     assert (answer.status_code, answer["Location"]) == (302, "/admin/trading/position/?e=1")
 
 
+def test_correction_shows_numbers_as_they_are_typed(operator: Client) -> None:
+    position = open_example(spot_quantity="0.00000001")
+    form = operator.get(f"/admin/trading/position/{position.pk}/change/").context["adminform"].form
+    shown = {name: form[name].as_widget() for name in ("fees", "spot_quantity", "spot_entry_price")}
+    assert 'value="0"' in shown["fees"]
+    assert 'value="0.00000001"' in shown["spot_quantity"]
+    assert 'value="45000"' in shown["spot_entry_price"]
+
+
 def test_risk_is_shown_beside_its_limits(operator: Client) -> None:
     services.record_equity(total_equity="100", at=MONDAY)
     services.record_equity(total_equity="96", at=MONDAY)
