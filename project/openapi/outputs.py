@@ -20,6 +20,7 @@ EVENT: Schema = {
     "type": ["integer", "null"],
     "description": "The id of the message on the stream; null where nothing changed.",
 }
+JWT: Schema = {"type": "string", "description": "A JWT; it says itself until when it holds."}
 ERROR: Schema = {
     "type": "object",
     "required": ["code", "message", "fields"],
@@ -71,6 +72,8 @@ def component_schemas() -> dict[str, Schema]:
         "RiskStatusAndChanges": _with(risk, changes=reference("RiskChanges")),
         "Events": _events(),
         "Token": _object({"token": {"type": "string", "description": "Shown this once."}}),
+        "Jwts": _object({"access": JWT, "refresh": JWT}),
+        "Jwt": _object({"access": JWT}),
         "Error": ERROR,
     }
 

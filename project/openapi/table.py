@@ -8,7 +8,8 @@ from typing import Any
 from rest_framework.views import APIView
 
 from project.openapi.operations import READING, WRITING, Operation
-from realtime.api import EventsView, TokenView
+from realtime.api import EventsView
+from realtime.login_api import JwtRefreshView, JwtView, TokenView
 from trading import api
 from trading.api import bodies
 from trading.models.idempotency import LONGEST_KEY
@@ -51,14 +52,20 @@ FEEDS: Mapping[str, Any] = {
     "style": "form",
     "explode": False,
 }
-CREDENTIALS: Mapping[str, Any] = {
-    "type": "object",
-    "required": ["username", "password"],
-    "properties": {
-        name: {"type": "string", "minLength": 1, "pattern": r"^[^\u0000]+$"}
-        for name in ("username", "password")
-    },
-}
+
+
+def _texts(*names: str) -> Mapping[str, Any]:
+    """A body of these fields, all of them texts that are there."""
+    return {
+        "type": "object",
+        "required": list(names),
+        "properties": {
+            name: {"type": "string", "minLength": 1, "pattern": r"^[^\u0000]+$"} for name in names
+        },
+    }
+
+
+CREDENTIALS = _texts("username", "password")
 
 
 def _same_position(operation_id: str) -> dict[str, Any]:
@@ -118,6 +125,30 @@ OPERATIONS: Mapping[type[APIView], Mapping[str, Operation]] = {
             errors=(400, 401, 413, 415, 429),
             body_of_its_own=CREDENTIALS,
             example={"username": "demo", "password": "demo"},
+            is_open=True,
+        )
+    },
+    JwtView: {
+        "post": Operation(
+            id="issue_jwts",
+            tag="credentials",
+            summary="JWTs for a user name and a password.",
+            answer="Jwts",
+            errors=(400, 401, 413, 415, 429),
+            body_of_its_own=CREDENTIALS,
+            example={"username": "demo", "password": "demo"},
+            is_open=True,
+        )
+    },
+    JwtRefreshView: {
+        "post": Operation(
+            id="renew_jwt",
+            tag="credentials",
+            summary="Another access JWT for a refresh JWT.",
+            answer="Jwt",
+            errors=(400, 401, 413, 415, 429),
+            body_of_its_own=_texts("refresh"),
+            example={"refresh": "eyJhbGciOi…"},
             is_open=True,
         )
     },
