@@ -41,6 +41,7 @@ class ServiceSettings(SettingsGroup):
     secret_key: str = setting(
         DEVELOPMENT_SECRET_KEY,
         "Signs sessions. The default is public, so it serves loopback with `DEBUG=1` only.",
+        is_secret=True,
     )
     debug: bool = setting(
         True, "Development mode: error pages with details, no need for a secret or for HTTPS."
@@ -56,6 +57,7 @@ class ServiceSettings(SettingsGroup):
     database_url: str = setting(
         "sqlite:///db.sqlite3",
         "`sqlite:///FILE` (relative to the project) or `postgres://USER:PASSWORD@HOST:PORT/NAME`.",
+        is_secret=True,
     )
     redis_url: str = setting(
         "", "`redis://HOST:PORT/0` where several server processes run; empty for one process."
@@ -64,6 +66,7 @@ class ServiceSettings(SettingsGroup):
         "",
         "The mail server: `smtp://USER:PASSWORD@HOST:PORT`, `smtp+tls://…` or `smtp+ssl://…`; "
         "`consolemail://` prints. Empty: no mail.",
+        is_secret=True,
     )
     email_from: str = setting(
         "stable-cash-carry@localhost", "The address that mail of this service comes from."

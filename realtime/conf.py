@@ -22,10 +22,16 @@ def setting(
     *,
     minimum: int | float | Decimal | None = None,
     maximum: int | float | Decimal | None = None,
+    is_secret: bool = False,
 ) -> Any:
-    """Declare one setting: its default, what it means, and the values that make sense."""
+    """Declare one setting: its default, what it means, and the values that make sense.
+
+    A secret is left out where a group of settings is printed, as in a traceback's variables.
+    """
     return dataclasses.field(
-        default=default, metadata={"help": help, "minimum": minimum, "maximum": maximum}
+        default=default,
+        repr=not is_secret,
+        metadata={"help": help, "minimum": minimum, "maximum": maximum},
     )
 
 

@@ -59,9 +59,13 @@ class RiskSettings(SettingsGroup):
         minimum=0.0,
     )
     webhook_url: str = setting(
-        "", "`https://…` that alerts are posted to, a secret of its own; empty sends none."
+        "",
+        "`https://…` that alerts are posted to, a secret of its own; empty sends none.",
+        is_secret=True,
     )
-    webhook_secret: str = setting("", "Signs what is posted to the webhook; empty signs nothing.")
+    webhook_secret: str = setting(
+        "", "Signs what is posted to the webhook; empty signs nothing.", is_secret=True
+    )
     alert_emails: tuple[str, ...] = setting(
         (), "The addresses that alerts are mailed to; needs `EMAIL_URL`."
     )

@@ -23,6 +23,7 @@ from trading.models import (
     VIEW_ALL_ACCOUNTS,
     Account,
     EquitySnapshot,
+    Fill,
     Position,
     PositionStatus,
     RiskChange,
@@ -89,6 +90,11 @@ def get_position(position_id: UUID | str, *, accounts: Accounts = None) -> Posit
 def get_positions(position_ids: Collection[UUID]) -> list[Position]:
     """These positions, as far as they exist, in the order of keys."""
     return list(Position.objects.filter(pk__in=position_ids).order_by("pk"))
+
+
+def list_fills(position: Position) -> QuerySet[Fill]:
+    """What was executed for a position, in the order in which it was recorded."""
+    return Fill.objects.filter(position=position).order_by("id")
 
 
 def position_exists(position_id: UUID) -> bool:

@@ -143,6 +143,8 @@ class EquitySerializer(serializers.ModelSerializer[EquitySnapshot]):
 class WordsField(serializers.Field[str, Any, list[str], Any]):
     """Words that a column keeps with commas between, as a list."""
 
+    data_schema = {"type": "array", "items": {"type": "string"}}
+
     def to_representation(self, value: str) -> list[str]:
         """The words."""
         return value.split(",") if value else []

@@ -8,8 +8,8 @@ from typing import Any
 from realtime.data_schemas import data_schema, serializer_schema
 from realtime.feeds import feeds
 from trading.feeds import EquityFeed, PositionFeed, RiskStatusFeed
-from trading.models import RiskChange
-from trading.serializers import RiskChangeSerializer
+from trading.models import Fill, RiskChange
+from trading.serializers import FillSerializer, RiskChangeSerializer
 
 Schema = Mapping[str, Any]
 
@@ -59,10 +59,14 @@ def component_schemas() -> dict[str, Schema]:
     position, equity, risk = (
         data_schema(feeds()[feed.name]) for feed in (PositionFeed, EquityFeed, RiskStatusFeed)
     )
+    fill = serializer_schema(FillSerializer, Fill)
     return {
         "Position": position,
         "WrittenPosition": _with(position, event=EVENT),
         "Positions": page_of("Position"),
+        "Fill": fill,
+        "Fills": page_of("Fill"),
+        "RecordedFill": _with(fill, position=reference("Position"), event=EVENT),
         "EquityReading": equity,
         "WrittenEquityReading": _with(equity, event=EVENT),
         "EquityCurve": page_of("EquityReading"),

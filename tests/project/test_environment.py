@@ -240,3 +240,18 @@ def test_an_address_that_cannot_work_is_refused_without_showing_it(name: str, va
         load({name: value})
     assert "hunter2" not in str(refusal.value)
     assert refusal.value.__cause__ is None
+
+
+def test_settings_that_are_printed_leave_their_secrets_out() -> None:
+    environment = load(
+        {
+            "SECRET_KEY": "hunter2",
+            "DATABASE_URL": "postgres://desk:hunter2@db/feed",
+            "EMAIL_URL": "smtp://desk:hunter2@mail.example",
+            "RISK_WEBHOOK_URL": "https://hooks.example/hunter2",
+            "RISK_WEBHOOK_SECRET": "hunter2",
+        }
+    )
+    shown = repr((environment.service, environment.groups))
+    assert "hunter2" not in shown
+    assert "stale_seconds=300.0" in shown
