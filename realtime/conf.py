@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -14,6 +15,8 @@ from django.core.exceptions import ImproperlyConfigured
 
 TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
 FALSE_WORDS = frozenset({"0", "false", "no", "off"})
+# As browsers send it: a scheme, a host in small letters, a port unless it is the scheme's own.
+ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#@\s*A-Z]+")
 
 
 def setting(
@@ -187,7 +190,8 @@ class RealtimeSettings(SettingsGroup):
     )
     allowed_origins: tuple[str, ...] = setting(
         (),
-        "Further origins (`https://desk.example`) whose pages may connect with a session cookie.",
+        "Further origins (`https://desk.example`) whose pages may connect with a session cookie, "
+        "and use REST.",
     )
     recheck_seconds: float = setting(
         30.0,
@@ -269,6 +273,15 @@ class RealtimeSettings(SettingsGroup):
         "for warnings and errors.",
         minimum=2,
     )
+
+    def __post_init__(self) -> None:
+        """Refuse an origin that no browser would send."""
+        for origin in self.allowed_origins:
+            if not ORIGIN.fullmatch(origin):
+                raise InvalidSetting(
+                    f"REALTIME_ALLOWED_ORIGINS names {origin!r}, which is not an origin. "
+                    "Write them as https://desk.example, in small letters and without a path."
+                )
 
 
 _current: RealtimeSettings | None = None

@@ -22,7 +22,7 @@ from tests.e2e.test_two_servers import HAS_SERVICES, NO_REDIS, REDIS_URL
 PASSWORD = "the-words-of-a-test"
 OTHER_PASSWORD = "the-other-words-of-a-test"
 POSITIONS, LOGS = "position_update", "system_log"
-RECHECK_SECONDS = 0.5
+RECHECK_SECONDS = 0.3
 JWT_SECONDS = 3.0
 ATTEMPTS = 4
 # An address waits a fifth of it.
