@@ -135,6 +135,11 @@ def _short_messages() -> dict[str, Any]:
             },
         ),
         "pong": message("pong", "The answer to `ping`.", {"id": ID}),
+        "authenticated": message(
+            "authenticated",
+            "The credential that now holds, and its end if it has one.",
+            {"id": ID, "user": TEXT, "expires_at": {"type": ["string", "null"]}},
+        ),
         "error": message(
             "error",
             "What went wrong; a close follows when it is fatal.",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import json
 import threading
 from collections.abc import Awaitable, Callable, Mapping
@@ -26,8 +27,6 @@ DEADLINE_SECONDS = 30.0
 # More turns of the loop than a message takes from the inbox to the outlet.
 SETTLING_TURNS = 10
 PUMPS = 500
-# What of the consumer asks the database who may see what.
-REPLACED = ("authenticate", "present_grants", "in_thread")
 
 
 class Server:
@@ -35,10 +34,8 @@ class Server:
 
     def __init__(self, grants: Mapping[str, Grants]) -> None:
         self._grants = dict(grants)
-        self._replaced = {name: getattr(consumers, name) for name in REPLACED}
+        self._authenticate = consumers.authenticate
         consumers.authenticate = self._find_grants
-        consumers.present_grants = self._present_grants
-        consumers.in_thread = self._at_once
         self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="realtime-test-server")
         self._thread.start()
@@ -53,22 +50,14 @@ class Server:
         except KeyError:
             raise Refused("invalid_token", "The token is not known.") from None
 
-    def _present_grants(self, user_pk: str) -> Grants:
-        return self._grants[user_pk]
-
-    async def _at_once(self, job: Callable[[], Result]) -> Result:
-        return job()
-
     def change_grants(self, token: str, grants: Grants) -> None:
-        """Let those who present `token` see what `grants` say, also those who are connected.
-
-        Their `user_pk` is the token, by which they are looked up again.
-        """
+        """Let those who present `token` see what `grants` say, also those who are connected."""
         self._grants[token] = grants
         serving = hub.current()
-        if serving is not None:
-            serving.access_changed({grants.user_key})
-            self.settle()
+        for member in tuple(serving._members) if serving is not None else ():
+            if member.user_key == grants.user_key:
+                # As the re-check does.
+                self.call(functools.partial(member.on_access_changed, grants))
 
     def wait_for(self, work: Awaitable[Result]) -> Result:
         """Await `work` in the loop."""
@@ -114,8 +103,7 @@ class Server:
         self.wait_for(self._cancel_tasks())
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join(DEADLINE_SECONDS)
-        for name, original in self._replaced.items():
-            setattr(consumers, name, original)
+        consumers.authenticate = self._authenticate
         relay.stop()
 
     async def _cancel_tasks(self) -> None:

@@ -113,11 +113,11 @@ def grants_within(accounts: Iterable[str], sees_logs: bool) -> Grants:
     """Those of the user whose scope changes; the token `second` is its."""
     positions = {"position_update": field_values({"account": list(accounts)})}
     logs: dict[str, FieldValues] = {"system_log": ()} if sees_logs else {}
-    return Grants("second", "user:2", "second", positions | logs)
+    return Grants("second", "user:2", None, positions | logs)
 
 
 GRANTS = {
-    "everything": Grants("all", "user:1", "everything", dict.fromkeys(FEEDS, ())),
+    "everything": Grants("all", "user:1", None, dict.fromkeys(FEEDS, ())),
     "second": grants_within(*SCOPES[0]),
 }
 
