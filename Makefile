@@ -5,6 +5,9 @@ PY = $(VENV)/bin/python
 HOST ?= 127.0.0.1
 PORT ?= 8000
 ARGS ?=
+# Tests run on two processors at a time, the tests of one file on one; WORKERS=0 takes them singly.
+WORKERS ?= 2
+PYTEST = $(PY) -m pytest -n $(WORKERS) --dist loadfile
 export PORT
 
 .DEFAULT_GOAL := help
@@ -28,12 +31,12 @@ run: setup-run ## the server alone, on 127.0.0.1:8000 (HOST=, PORT=)
 	@exec $(PY) -m realtime.daphne -b $(HOST) -p $(PORT) project.asgi:application
 
 test: setup ## every test that needs no service (ARGS="-k name")
-	@env -u DATABASE_URL -u REDIS_URL -u REQUIRE_ALL $(PY) -m pytest $(ARGS)
+	@env -u DATABASE_URL -u REDIS_URL -u REQUIRE_ALL $(PYTEST) $(ARGS)
 
 test-services: setup ## every test, on PostgreSQL and Redis (DATABASE_URL=, REDIS_URL=); a skip fails
 	@DATABASE_URL="$${DATABASE_URL:-postgres://postgres@127.0.0.1:5432/postgres}" \
 	REDIS_URL="$${REDIS_URL:-redis://127.0.0.1:6379/0}" \
-	REQUIRE_ALL=1 $(PY) -m pytest $(ARGS)
+	REQUIRE_ALL=1 $(PYTEST) $(ARGS)
 
 test-faults: setup ## the tests that kill and cut, many rounds
 	@env -u REQUIRE_ALL FAULT_ROUNDS=20 KILL_ROUNDS=20 STATEFUL_EXAMPLES=200 $(PY) -m pytest -m faults $(ARGS)

@@ -10,5 +10,9 @@ http_application = get_asgi_application()
 
 # Only now: the consumers import models, which need the apps that the line above loads.
 from realtime.routing import websocket_application  # noqa: E402
+from trading import watch  # noqa: E402
+
+# Each server process watches for stale inputs, pauses that are over, and alerts to send.
+watch.start()
 
 application = ProtocolTypeRouter({"http": http_application, "websocket": websocket_application})

@@ -11,12 +11,14 @@ from typing import Any, ClassVar
 
 from environ import Env
 
+from project.mail import email_settings
 from realtime.conf import InvalidSetting, RealtimeSettings, SettingsGroup, setting
 from trading.conf import RiskSettings
 
 ROOT = Path(__file__).resolve().parent.parent
 DEVELOPMENT_SECRET_KEY = "for-development-on-one-machine-only-anyone-can-read-it"
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]")
+LOG_FORMATS = ("line", "json")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 DATABASE_SCHEMES = ("sqlite://", "postgres://", "postgresql://")
 REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
@@ -39,6 +41,7 @@ class ServiceSettings(SettingsGroup):
     secret_key: str = setting(
         DEVELOPMENT_SECRET_KEY,
         "Signs sessions. The default is public, so it serves loopback with `DEBUG=1` only.",
+        is_secret=True,
     )
     debug: bool = setting(
         True, "Development mode: error pages with details, no need for a secret or for HTTPS."
@@ -54,11 +57,28 @@ class ServiceSettings(SettingsGroup):
     database_url: str = setting(
         "sqlite:///db.sqlite3",
         "`sqlite:///FILE` (relative to the project) or `postgres://USER:PASSWORD@HOST:PORT/NAME`.",
+        is_secret=True,
     )
     redis_url: str = setting(
         "", "`redis://HOST:PORT/0` where several server processes run; empty for one process."
     )
-    log_level: str = setting("INFO", f"Least level that is logged: {', '.join(LOG_LEVELS)}.")
+    email_url: str = setting(
+        "",
+        "The mail server: `smtp://USER:PASSWORD@HOST:PORT`, `smtp+tls://…` or `smtp+ssl://…`; "
+        "`consolemail://` prints. Empty: no mail.",
+        is_secret=True,
+    )
+    email_from: str = setting(
+        "stable-cash-carry@localhost", "The address that mail of this service comes from."
+    )
+    log_level: str = setting(
+        "INFO",
+        f"Least level on the console: {', '.join(LOG_LEVELS)}. The `system_log` feed has INFO and "
+        "above, whatever stands here.",
+    )
+    log_format: str = setting(
+        "line", "How the console shows a record: `line` for people, `json` for programs."
+    )
 
     @classmethod
     def names(cls) -> dict[str, dataclasses.Field[Any]]:
@@ -89,6 +109,7 @@ class Environment:
     service: ServiceSettings
     groups: tuple[SettingsGroup, ...]
     database: dict[str, Any]
+    email: dict[str, Any]
 
     def group_values(self) -> Iterator[tuple[str, Any]]:
         """The `REALTIME_…` and `RISK_…` settings by name, for Django's settings."""
@@ -102,14 +123,14 @@ def load(environ: Mapping[str, str]) -> Environment:
     service = ServiceSettings.read(_given(environ, ServiceSettings))
     _check_secret(service)
     _check_words(service)
+    groups = tuple(
+        group.read(_given(environ, group)) for _, group in GROUPS if group is not ServiceSettings
+    )
     return Environment(
         service=service,
-        groups=tuple(
-            group.read(_given(environ, group))
-            for _, group in GROUPS
-            if group is not ServiceSettings
-        ),
+        groups=groups,
         database=_database(service.database_url),
+        email=email_settings(service.email_url, groups),
     )
 
 
@@ -144,6 +165,10 @@ def _check_words(service: ServiceSettings) -> None:
     if service.log_level not in LOG_LEVELS:
         raise InvalidSetting(
             f"LOG_LEVEL is {service.log_level!r}; it must be one of {', '.join(LOG_LEVELS)}."
+        )
+    if service.log_format not in LOG_FORMATS:
+        raise InvalidSetting(
+            f"LOG_FORMAT is {service.log_format!r}; it must be one of {', '.join(LOG_FORMATS)}."
         )
     if service.redis_url and not service.redis_url.startswith(REDIS_SCHEMES):
         raise InvalidSetting(

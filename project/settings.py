@@ -149,12 +149,20 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
 
+# --- mail ---------------------------------------------------------------------------------------
+
+globals().update(environment.email)
+DEFAULT_FROM_EMAIL = service.email_from
+# The watcher has more to do than to wait for a mail server.
+EMAIL_TIMEOUT = 10
+
 # --- pages --------------------------------------------------------------------------------------
 
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = False
+FORMAT_MODULE_PATH = ["project.formats"]
 
 STATIC_URL = "static/"
 STATIC_ROOT = ROOT / "staticfiles"
@@ -172,6 +180,9 @@ STORAGES = {
 
 # --- security -----------------------------------------------------------------------------------
 
+# Error pages leave out what RISK_WEBHOOK_URL and its like hold, too.
+DEFAULT_EXCEPTION_REPORTER_FILTER = "project.error_pages.SecretsFilter"
+
 if not DEBUG and service.https:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_SSL_REDIRECT = True
@@ -185,17 +196,32 @@ if not DEBUG and service.https:
 
 # --- logs ---------------------------------------------------------------------------------------
 
+CONSOLE_FORMATS: dict[str, dict[str, Any]] = {
+    "line": {
+        "()": "project.line_logs.LineFormatter",
+        "format": "{asctime} {levelname} {name}: {message}",
+        "style": "{",
+    },
+    "json": {"()": "project.json_logs.JsonFormatter"},
+}
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {"masking": {"()": "realtime.masking.MaskingFilter"}},
-    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "formatters": {"console": CONSOLE_FORMATS[service.log_format]},
     "handlers": {
         "console": {
             "class": "logging.StreamHandler",
             "filters": ["masking"],
-            "formatter": "line",
+            "formatter": "console",
+            "level": service.log_level,
         },
+        "system_log": {"class": "realtime.loghandler.SystemLogHandler"},
     },
-    "root": {"handlers": ["console"], "level": service.log_level},
+    # A quiet console leaves the feed its INFO; each handler has a least level of its own.
+    "root": {
+        "handlers": ["console", "system_log"],
+        "level": "DEBUG" if service.log_level == "DEBUG" else "INFO",
+    },
 }

@@ -1,6 +1,7 @@
-"""Access that changed: live connections of a user are looked at again, in every process.
+"""Access that changed: live connections are looked at again, in every process.
 
-At once in this process and, with a shared channel layer, in the others.
+At once in this process and, with a shared channel layer, in the others; within
+`REALTIME_RECHECK_SECONDS` in any case.
 """
 
 from __future__ import annotations
@@ -8,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from django.contrib.auth import get_user_model
 from django.db import transaction
 
 from realtime import hub, relay
-from realtime.auth import Refused
 from realtime.conf import conf
-from realtime.grants import Grants, grants_of, user_key
+from realtime.grants import user_key
+from realtime.rechecks import session_digest
 
 
 def access_changed(user_pks: Iterable[Any]) -> None:
@@ -24,22 +24,29 @@ def access_changed(user_pks: Iterable[Any]) -> None:
     """
     keys = sorted({user_key(pk) for pk in user_pks})
     if keys:
-        transaction.on_commit(lambda: _tell(keys), using=conf().database, robust=True)
+        _tell_after_commit({"users": keys})
 
 
-def _tell(keys: list[str]) -> None:
+def everybodys_access_changed() -> None:
+    """Look at every connection again, after the commit; never raises.
+
+    For a change that concerns many: the look takes the same few queries for one user and for all.
+    """
+    _tell_after_commit({"users": [], "everybody": True})
+
+
+def session_ended(user_pk: Any, session_key: str) -> None:
+    """Close what rests on the session, after the commit; never raises."""
+    named = [user_key(user_pk), session_digest(session_key)]
+    _tell_after_commit({"users": [], "session": named})
+
+
+def _tell_after_commit(message: dict[str, Any]) -> None:
+    transaction.on_commit(lambda: _tell(message), using=conf().database, robust=True)
+
+
+def _tell(message: dict[str, Any]) -> None:
     serving = hub.current()
     if serving is not None:
-        serving.access_changed(keys)
-    relay.tell_others({"type": hub.ACCESS_MESSAGE, "users": keys})
-
-
-def present_grants(user_pk: Any) -> Grants | Refused:
-    """What a user may see now; Refused when it may see nothing, or is no longer active."""
-    user = get_user_model()._default_manager.filter(pk=user_pk, is_active=True).first()
-    if user is None:
-        return Refused("permission_denied", "The user is no longer active.")
-    grants = grants_of(user)
-    if not grants.scopes:
-        return Refused("permission_denied", f"{grants.user_name} may view no feed any more.")
-    return grants
+        serving.access_changed(message)
+    relay.tell_others({"type": hub.ACCESS_MESSAGE, **message})

@@ -1,4 +1,4 @@
-"""REST of the stream: tokens, and the events themselves."""
+"""REST of the stream: its views' base, and the events themselves."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import orjson
-from django.contrib.auth import authenticate
 from rest_framework import exceptions, status
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
 from rest_framework.permissions import IsAuthenticated
@@ -24,7 +23,6 @@ from realtime.recent import EncodedEvent, frames_for
 from realtime.rest import LARGEST_PAGE, TokenAuthentication, exception_handler
 from realtime.subscriptions import make_subscription
 from realtime.throttling import AnonymousThrottle, UserThrottle
-from realtime.tokens import create_token
 
 
 class HistoryGone(exceptions.APIException):
@@ -51,35 +49,6 @@ class StreamView(APIView):
     def get_exception_handler(self) -> Callable[..., Response | None]:
         """Errors as `{"code": …, "message": …, "fields": {…}}`."""
         return exception_handler
-
-
-class TokenView(StreamView):
-    """`POST /api/token/`: a token for a user name and a password."""
-
-    authentication_classes = ()
-    permission_classes = ()
-
-    def post(self, request: Request) -> Response:
-        """Answers `{"token": KEY}`: the key is shown this once."""
-        if not isinstance(request.data, dict):
-            raise exceptions.ValidationError({"non_field_errors": ["An object is expected."]})
-        given = {name: request.data.get(name) for name in ("username", "password")}
-        missing = {
-            name: ["A text is required."] for name, value in given.items() if not _is_text(value)
-        }
-        if missing:
-            raise exceptions.ValidationError(missing)
-        user = authenticate(request, **given)
-        if user is None:
-            raise exceptions.AuthenticationFailed(
-                "The user name or the password is wrong.", code="invalid_credentials"
-            )
-        _, key = create_token(user, name="REST")
-        return Response({"token": key})
-
-    def get_authenticate_header(self, request: Request) -> str:
-        """A wrong password is a 401, which has to name a scheme."""
-        return "Token"
 
 
 class EventsView(StreamView):
@@ -129,8 +98,3 @@ def _refusal(problem: Problem) -> exceptions.APIException:
     if problem.code == "permission_denied":
         return exceptions.PermissionDenied(problem.text)
     return exceptions.ValidationError({"feeds": [problem.text]})
-
-
-def _is_text(value: object) -> bool:
-    # Databases refuse a null character.
-    return isinstance(value, str) and bool(value) and "\x00" not in value

@@ -8,19 +8,19 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
-from importlib import import_module
 from typing import Any, TypeVar
 
 from django.conf import settings
-from django.contrib.auth import get_user
 from django.contrib.auth.models import AnonymousUser
 from django.db import close_old_connections
-from django.http import HttpRequest
 from django.http.request import split_domain_port, validate_host
 
 from realtime.conf import conf
 from realtime.grants import Grants, anonymous_grants, grants_of
-from realtime.tokens import InvalidToken, find_token, note_use
+from realtime.keys import find_key
+from realtime.proofs import Proof, ProofKind
+from realtime.sessions import find_session_user
+from realtime.tokens import InvalidToken
 
 logger = logging.getLogger(__name__)
 
@@ -37,11 +37,20 @@ Result = TypeVar("Result")
 class Refused(Exception):
     """A client is refused; `code` is the error code of the protocol."""
 
-    def __init__(self, code: str, text: str, *, close_code: int = 1008) -> None:
+    def __init__(
+        self, code: str, text: str, *, close_code: int = 1008, is_guess: bool = False
+    ) -> None:
         super().__init__(text)
         self.code = code
+        # Whether somebody may be guessing tokens: such a one is answered slowly.
+        self.is_guess = is_guess
         self.text = text
         self.close_code = close_code
+
+
+UNAVAILABLE = Refused(
+    "unavailable", "The server cannot read its database. Come back with backoff.", close_code=1013
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +116,7 @@ def _grants(credentials: Credentials) -> Grants:
     if credentials.is_malformed:
         raise Refused("invalid_token", "The Authorization header has to be `Token KEY`.")
     if credentials.token is not None:
-        return _grants_by_token(credentials.token)
+        return _grants_by_key(credentials.token)
     if credentials.session_key is not None:
         found = _grants_by_session(credentials)
         if found is not None:
@@ -122,22 +131,19 @@ def _grants(credentials: Credentials) -> Grants:
     )
 
 
-def _grants_by_token(key: str) -> Grants:
+def _grants_by_key(text: str) -> Grants:
     try:
-        token = find_token(key)
+        key = find_key(text)
     except InvalidToken as error:
-        raise Refused(error.code, str(error)) from None
-    note_use(token)
-    return grants_of(token.user, expires_at=token.expiry)
+        raise Refused(error.code, str(error), is_guess=error.is_unknown) from None
+    return grants_of(key.user, expires_at=key.expires_at, proof=key.proof)
 
 
 def _grants_by_session(credentials: Credentials) -> Grants | None:
     """The signed-in user's grants; None when nobody is signed in."""
-    request = HttpRequest()
-    store = import_module(settings.SESSION_ENGINE).SessionStore
-    request.session = store(credentials.session_key)
-    user = get_user(request)
-    if not user.is_authenticated:
+    key = credentials.session_key or ""
+    user = find_session_user(key)
+    if user is None:
         return None
     # Any page may make a browser send its cookies here: only our own pages are let in with them.
     if not origin_is_allowed(credentials.origin, host=credentials.host):
@@ -146,7 +152,7 @@ def _grants_by_session(credentials: Credentials) -> Grants | None:
             f"Pages of {credentials.origin or 'an unknown origin'} may not use the session "
             "cookie (REALTIME_ALLOWED_ORIGINS).",
         )
-    return grants_of(user)
+    return grants_of(user, proof=Proof(ProofKind.SESSION, key))
 
 
 def origin_is_allowed(origin: str | None, *, host: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -14,6 +15,8 @@ from django.core.exceptions import ImproperlyConfigured
 
 TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
 FALSE_WORDS = frozenset({"0", "false", "no", "off"})
+# As browsers send it: a scheme, a host in small letters, a port unless it is the scheme's own.
+ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#@\s*A-Z]+")
 
 
 def setting(
@@ -22,10 +25,16 @@ def setting(
     *,
     minimum: int | float | Decimal | None = None,
     maximum: int | float | Decimal | None = None,
+    is_secret: bool = False,
 ) -> Any:
-    """Declare one setting: its default, what it means, and the values that make sense."""
+    """Declare one setting: its default, what it means, and the values that make sense.
+
+    A secret is left out where a group of settings is printed, as in a traceback's variables.
+    """
     return dataclasses.field(
-        default=default, metadata={"help": help, "minimum": minimum, "maximum": maximum}
+        default=default,
+        repr=not is_secret,
+        metadata={"help": help, "minimum": minimum, "maximum": maximum},
     )
 
 
@@ -181,7 +190,38 @@ class RealtimeSettings(SettingsGroup):
     )
     allowed_origins: tuple[str, ...] = setting(
         (),
-        "Further origins (`https://desk.example`) whose pages may connect with a session cookie.",
+        "Further origins (`https://desk.example`) whose pages may connect with a session cookie, "
+        "and use REST.",
+    )
+    recheck_seconds: float = setting(
+        30.0,
+        "Seconds within which a revoked token, a deactivated user or a permission taken away ends "
+        "or narrows live connections, whatever it was changed with.",
+        minimum=0.1,
+    )
+    token_expiring_seconds: float = setting(
+        60.0, "Seconds before its credential's end that a client is told so.", minimum=0.0
+    )
+    token_seconds: float = setting(
+        0.0,
+        "Seconds that a token of `POST /api/token/` lasts; 0: until it is revoked.",
+        minimum=0.0,
+    )
+    jwt_access_seconds: float = setting(900.0, "Seconds that an access JWT lasts.", minimum=1.0)
+    jwt_refresh_seconds: float = setting(
+        86_400.0, "Seconds that a refresh JWT lasts, and so a sign-in by JWT.", minimum=1.0
+    )
+    login_attempts: int = setting(
+        10,
+        "Failed logins in a row, of one user name, before further ones wait; an address has five "
+        "times as many, and as many unknown tokens.",
+        minimum=1,
+    )
+    login_wait_seconds: float = setting(
+        30.0,
+        "Seconds for which a user name waits after each failed login beyond that; an address a "
+        "fifth of it.",
+        minimum=0.1,
     )
     max_message_bytes: int = setting(
         64 * 1024,
@@ -218,6 +258,30 @@ class RealtimeSettings(SettingsGroup):
     drain_seconds: float = setting(
         5.0, "Seconds that a stopping server gives its clients to leave.", minimum=0.0
     )
+    log_handler: bool = setting(
+        True, "Whether the log handler publishes to `system_log`; `off` is for tests."
+    )
+    log_lines_per_second: float = setting(
+        50.0,
+        "Log lines that a process publishes in a second, ten seconds' worth at once; what is "
+        "beyond is dropped and counted. Half is kept for warnings and errors.",
+        minimum=0.1,
+    )
+    log_queue_lines: int = setting(
+        1000,
+        "Log lines that wait in a process while the database does not take them; half is kept "
+        "for warnings and errors.",
+        minimum=2,
+    )
+
+    def __post_init__(self) -> None:
+        """Refuse an origin that no browser would send."""
+        for origin in self.allowed_origins:
+            if not ORIGIN.fullmatch(origin):
+                raise InvalidSetting(
+                    f"REALTIME_ALLOWED_ORIGINS names {origin!r}, which is not an origin. "
+                    "Write them as https://desk.example, in small letters and without a path."
+                )
 
 
 _current: RealtimeSettings | None = None

@@ -7,34 +7,31 @@ import logging
 import secrets
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from typing import Any
 
 from django.db import DatabaseError
 
 from realtime import messages
-from realtime.access import present_grants
-from realtime.auth import Refused, authenticate, in_thread, read_credentials
+from realtime.auth import UNAVAILABLE, Refused, authenticate, read_credentials
 from realtime.conf import conf
+from realtime.conversation import Conversation
 from realtime.delivery import Delivery
 from realtime.frames import Frame
 from realtime.grants import Grants
+from realtime.guessing import address_of_scope, hold_seconds
 from realtime.hub import Hub, running_hub
 from realtime.hub import current as current_hub
 from realtime.members import Member
 from realtime.outlets import OUTLET_EXTENSION, AsgiOutlet, Outlet, Send
 from realtime.parameters import Problem, Request, choose_subscription, parse_query
 from realtime.resuming import Missed, Start
-from realtime.session import Close, Effect, Reply, Resubscribe, SendSnapshot, Session
+from realtime.session import Session
 from realtime.timestamps import timestamp
 
 logger = logging.getLogger(__name__)
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 STATE_SECONDS = 10.0
-UNAVAILABLE = Refused(
-    "unavailable", "The server cannot read its database. Come back with backoff.", close_code=1013
-)
 
 
 class RealtimeConsumer:
@@ -100,6 +97,9 @@ class Connection:
         return self._own_outlet
 
     async def _refuse(self, outlet: Outlet, why: Refused) -> None:
+        if why.is_guess:
+            # Not before the handshake is over: a server gives up one that takes seconds.
+            await asyncio.sleep(hold_seconds(address_of_scope(self._scope)))
         last = messages.error(timestamp=timestamp(), code=why.code, text=why.text, fatal=True)
         outlet.write((last,))
         outlet.close(why.close_code, why.code)
@@ -132,7 +132,7 @@ class Connection:
             if refusal is not None:
                 await self._refuse(outlet, refusal)
                 return
-        member = self._make_member(hub, outlet, session)
+        member, conversation = self._begin(hub, outlet, session)
         try:
             hub.join(
                 member,
@@ -144,12 +144,14 @@ class Connection:
             )
             if hub.access_changes != self._access_changes:
                 # It was let in by what held before.
-                member.on_access_changed()
-            await self._converse(hub, member, session)
+                hub.rechecks.look_at(member)
+            conversation.start()
+            await self._converse(conversation)
         finally:
+            conversation.stop()
             hub.leave(member)
 
-    def _make_member(self, hub: Hub, outlet: Outlet, session: Session) -> Member:
+    def _begin(self, hub: Hub, outlet: Outlet, session: Session) -> tuple[Member, Conversation]:
         delivery = Delivery(
             outlet,
             budget_bytes=conf().budget_bytes,
@@ -162,10 +164,17 @@ class Connection:
             user_key=session.grants.user_key,
             delivery=delivery,
             subscription=session.subscription,
-            on_access_changed=lambda: second_look.begin(),
+            holder=session.grants.holder,
+            on_access_changed=lambda found: conversation.take_access(found),
         )
-        second_look = SecondLook(hub, member, session)
-        return member
+        conversation = Conversation(
+            hub,
+            member,
+            session,
+            check=lambda credentials: authenticate(credentials),
+            address=address_of_scope(self._scope),
+        )
+        return member, conversation
 
     def _greeting(self, start: Start, grants: Grants, session: Session) -> Frame:
         return messages.established(
@@ -181,70 +190,14 @@ class Connection:
             heartbeat_seconds=conf().heartbeat_seconds,
         )
 
-    async def _converse(self, hub: Hub, member: Member, session: Session) -> None:
+    async def _converse(self, conversation: Conversation) -> None:
         is_open = True
         while True:
             message = await self._receive()
             if message["type"] == "websocket.disconnect":
                 return
-            if not is_open:
-                continue
-            text = message.get("text")
-            effects = session.receive_bytes() if text is None else session.receive_text(text)
-            for effect in effects:
-                perform(effect, hub=hub, member=member)
-                is_open = is_open and not isinstance(effect, Close)
-
-
-class SecondLook:
-    """Looks again at what a connected user may see, when told that it has changed."""
-
-    def __init__(self, hub: Hub, member: Member, session: Session) -> None:
-        self._hub = hub
-        self._member = member
-        self._session = session
-        self._task: asyncio.Task[None] | None = None
-        self._is_outdated = False
-
-    def begin(self) -> None:
-        """Look once more; what changes while it looks is looked at afterwards."""
-        self._is_outdated = True
-        if self._task is None and self._session.grants.user_pk is not None:
-            self._task = asyncio.get_running_loop().create_task(self._look())
-
-    async def _look(self) -> None:
-        user_pk = self._session.grants.user_pk
-        try:
-            while self._is_outdated:
-                self._is_outdated = False
-                found = await in_thread(lambda: present_grants(user_pk))
-                if isinstance(found, Refused):
-                    effects = self._session.refuse(found.code, found.text)
-                else:
-                    effects = self._session.regrant(found)
-                for effect in effects:
-                    perform(effect, hub=self._hub, member=self._member)
-        finally:
-            self._task = None
-
-
-def perform(effect: Effect, *, hub: Hub, member: Member) -> None:
-    """Carry out what a session decided."""
-    match effect:
-        case Reply(frame):
-            member.delivery.reply(frame)
-        case SendSnapshot(id=id_):
-            member.snapshot(replace(hub.snapshot(member), id=id_))
-        case Resubscribe(id=id_, subscription=subscription, changed=changed):
-            hub.resubscribe(member, subscription)
-            answer = messages.subscribed(
-                timestamp=timestamp(), id=id_, subscription=subscription, seq=hub.position[1]
-            )
-            member.delivery.reply(answer)
-            if changed:
-                member.snapshot(hub.snapshot(member, names=changed))
-        case Close(code=code, reason=reason, last=last):
-            member.close(code, reason, last=last)
+            if is_open:
+                is_open = await conversation.receive(message.get("text"))
 
 
 def _limit_reached(hub: Hub, grants: Grants) -> Refused | None:

@@ -8,7 +8,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import orjson
-from django.core.exceptions import ImproperlyConfigured
+from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.db.models import Model, QuerySet
 
 from realtime.log import Action, Entry
@@ -27,6 +27,7 @@ RESERVED_PARAMETERS = frozenset(
 # Message types of the protocol itself: no feed may have such a name.
 RESERVED_TYPES = frozenset(
     {
+        "authenticated",
         "connection_established",
         "error",
         "heartbeat",
@@ -59,6 +60,10 @@ class Feed:
     def scope(self, user: AbstractBaseUser | AnonymousUser) -> Scope | None:
         """Filter values that are ANDed into everything that `user` gets; None: no limit."""
         return None
+
+    def scopes(self, users: Sequence[AbstractBaseUser]) -> Sequence[Scope | None]:
+        """The scope of each of `users`; override it where one query can serve them all."""
+        return [self.scope(user) for user in users]
 
     def key(self, data: Mapping[str, Any]) -> str:
         """The key of the object that `data` describes; empty for a feed without keys.
@@ -99,6 +104,7 @@ class ModelFeed(Feed):
 
     def __init__(self) -> None:
         self._serializer = self.serializer_class()
+        self._key_column = _column(self._serializer, self.key_field, self.model)
         _write_in_utc(self._serializer)
         self._serializer = made_ready(self._serializer, self.model)
 
@@ -122,6 +128,17 @@ class ModelFeed(Feed):
         """
         rows: QuerySet[Any] = QuerySet(self.model, using=using)
         return list(rows.filter(pk__in=pks).order_by("pk").select_for_update(of=("self",)))
+
+    def rows_of(self, key: str) -> QuerySet[Any]:
+        """Those of the `current_rows` that may have this key: all, where it is no column."""
+        rows = self.current_rows()
+        if self._key_column is None:
+            return rows
+        try:
+            return rows.filter(**{self._key_column: key})
+        except (ValueError, ValidationError):
+            # No row has a key that its column could not hold.
+            return rows.none()
 
     def data(self, instance: Model) -> Mapping[str, Any]:
         """The message data of `instance`."""
@@ -178,6 +195,14 @@ def publish(feed_name: str, data: Mapping[str, Any], *, action: str = "created")
     # A message without a key is no object that could end.
     live = feed.key_field is None or chosen in {Action.CREATED, Action.UPDATED}
     return publish_entries([feed.entry(data, action=chosen, live=live)])[0]
+
+
+def _column(serializer: Any, name: str | None, model: type[Model]) -> str | None:
+    """The column that the serializer's field `name` is; None when it is made of something else."""
+    field = getattr(serializer, "fields", {}).get(name)
+    source = getattr(field, "source", None)
+    columns = {column.attname for column in model._meta.concrete_fields}
+    return source if source in columns else None
 
 
 def _write_in_utc(field: Any) -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ImproperlyConfigured
 
 from realtime.conf import conf
-from realtime.feeds import Feed, feeds
+from realtime.feeds import Feed, Scope, feeds
+from realtime.proofs import Holder, Proof
 from realtime.subscriptions import FeedSubscription, FieldValues, as_text, field_values
 
 if TYPE_CHECKING:
@@ -27,6 +28,13 @@ class Grants:
     user_pk: Any
     scopes: Mapping[str, FieldValues]
     expires_at: datetime | None = field(default=None)
+    # What let the client in, if it was a credential that can be taken back.
+    proof: Proof | None = field(default=None)
+
+    @property
+    def holder(self) -> Holder | None:
+        """What the re-check looks at; None for a client without credentials."""
+        return None if self.user_pk is None else Holder(self.user_pk, self.proof)
 
     def may_view(self, feed_name: str) -> bool:
         """Whether the feed is open to this client."""
@@ -37,15 +45,31 @@ class Grants:
         return FeedSubscription(feed_name, filters, self.scopes[feed_name])
 
 
-def grants_of(user: AbstractBaseUser, *, expires_at: datetime | None = None) -> Grants:
+def grants_of(
+    user: AbstractBaseUser, *, expires_at: datetime | None = None, proof: Proof | None = None
+) -> Grants:
     """What `user` may see by its model permissions; queries the database."""
-    return Grants(
-        user_name=user.get_username(),
-        user_key=user_key(user.pk),
-        user_pk=user.pk,
-        scopes={name: _scope(feed, user) for name, feed in feeds().items() if may(user, feed)},
-        expires_at=expires_at,
-    )
+    (grants,) = grants_of_all([user])
+    return replace(grants, expires_at=expires_at, proof=proof)
+
+
+def grants_of_all(users: Sequence[AbstractBaseUser]) -> list[Grants]:
+    """What each of `users` may see; feeds are asked for the scopes of all of them at once."""
+    scopes: list[dict[str, FieldValues]] = [{} for _ in users]
+    for name, feed in feeds().items():
+        viewers = [index for index, user in enumerate(users) if may(user, feed)]
+        found = feed.scopes([users[index] for index in viewers]) if viewers else ()
+        for index, scope in zip(viewers, found, strict=True):
+            scopes[index][name] = _field_values(feed, scope)
+    return [
+        Grants(
+            user_name=user.get_username(),
+            user_key=user_key(user.pk),
+            user_pk=user.pk,
+            scopes=scopes[index],
+        )
+        for index, user in enumerate(users)
+    ]
 
 
 def user_key(pk: Any) -> str:
@@ -60,7 +84,11 @@ def anonymous_grants(user: AnonymousUser) -> Grants:
         user_name="anonymous",
         user_key="anonymous",
         user_pk=None,
-        scopes={name: _scope(feeds()[name], user) for name in chosen if name in feeds()},
+        scopes={
+            name: _field_values(feeds()[name], feeds()[name].scope(user))
+            for name in chosen
+            if name in feeds()
+        },
     )
 
 
@@ -69,8 +97,8 @@ def may(user: AbstractBaseUser | AnonymousUser, feed: Feed) -> bool:
     return feed.permission is None or bool(user.has_perm(feed.permission))  # type: ignore[union-attr]
 
 
-def _scope(feed: Feed, user: AbstractBaseUser | AnonymousUser) -> FieldValues:
-    scope = feed.scope(user) or {}
+def _field_values(feed: Feed, found: Scope | None) -> FieldValues:
+    scope = found or {}
     unknown = [field for field in scope if field not in feed.filter_fields]
     if unknown:
         raise ImproperlyConfigured(

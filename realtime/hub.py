@@ -30,6 +30,7 @@ from realtime.members import Member
 from realtime.messages import ResumeOutcome
 from realtime.missed import MissedEvents
 from realtime.recent import EncodedEvent, RecentEvents, frames_for
+from realtime.rechecks import Rechecks
 from realtime.resuming import Missed, Resume, Start, plan_start
 from realtime.subscriptions import Subscription
 from realtime.timestamps import timestamp
@@ -64,6 +65,7 @@ class Hub:
         self._unheard_batches = 0
         self._bridge = LoopBridge(self.loop, on_error=self._start_afresh)
         self._heartbeats = Heartbeats(self._beat)
+        self.rechecks = Rechecks()
         # Without a relay, in tests, events come by hand and no other process is heard.
         hears_others = layer_is_shared() and conf().relay
         self._layer = LayerReceiver(self._receive) if hears_others else None
@@ -75,6 +77,7 @@ class Hub:
     def start(self) -> None:
         """Begin to beat, and to hear other processes."""
         self._heartbeats.start()
+        self.rechecks.start()
         if self._layer is not None:
             self._layer.start()
 
@@ -82,6 +85,7 @@ class Hub:
         """Follow the log no more."""
         relay.detach(self)
         await self._heartbeats.stop()
+        await self.rechecks.stop()
         if self._layer is not None:
             await self._layer.stop()
 
@@ -149,6 +153,7 @@ class Hub:
             member.snapshot(self.snapshot(member))
         self._users[member.user_key] += 1
         self._heartbeats.add(member)
+        self.rechecks.add(member)
         return start
 
     def leave(self, member: Member) -> None:
@@ -162,6 +167,7 @@ class Hub:
         if not self._users[member.user_key]:
             del self._users[member.user_key]
         self._heartbeats.discard(member)
+        self.rechecks.discard(member)
         self._audiences.exit(member)
 
     def resubscribe(self, member: Member, subscription: Subscription) -> None:
@@ -195,11 +201,11 @@ class Hub:
         while self._members and self.loop.time() < deadline:
             await asyncio.sleep(0.02)
 
-    def access_changed(self, user_keys: Collection[str]) -> None:
-        """Let the connections of these users look again at what they may see; in any thread."""
+    def access_changed(self, message: Mapping[str, Any]) -> None:
+        """Let the connections that `message` names be looked at again; in any thread."""
         # The loop may be closed: its server is stopping.
         with contextlib.suppress(RuntimeError):
-            self.loop.call_soon_threadsafe(self._look_again, user_keys)
+            self.loop.call_soon_threadsafe(self._look_again, message)
 
     # What brings events: the relay's thread, and the layer.
 
@@ -230,14 +236,16 @@ class Hub:
         if message["type"] == BATCH_MESSAGE:
             self.hear(*decode_batch(message))
         elif message["type"] == ACCESS_MESSAGE:
-            self._look_again(message["users"])
+            self._look_again(message)
 
-    def _look_again(self, user_keys: Collection[str]) -> None:
+    def _look_again(self, message: Mapping[str, Any]) -> None:
         self.access_changes += 1
-        wanted = set(user_keys)
-        for member in tuple(self._members):
-            if member.user_key in wanted:
-                member.on_access_changed()
+        if message.get("everybody"):
+            self.rechecks.look_at_everybody()
+        else:
+            self.rechecks.look_at_users(message["users"])
+        if "session" in message:
+            self.rechecks.end_session(*message["session"])
 
     def _in_loop(self, job: Callable[[], None]) -> None:
         try:

@@ -17,6 +17,7 @@ import orjson
 from channels import DEFAULT_CHANNEL_LAYER
 from channels.layers import InMemoryChannelLayer, channel_layers
 from django.conf import settings
+from django.utils.module_loading import import_string
 
 from realtime.conf import conf
 from realtime.log import LoggedEvent
@@ -56,6 +57,16 @@ def layer_is_shared() -> bool:
     backend = getattr(settings, "CHANNEL_LAYERS", {}).get(DEFAULT_CHANNEL_LAYER, {}).get("BACKEND")
     in_memory = f"{InMemoryChannelLayer.__module__}.{InMemoryChannelLayer.__qualname__}"
     return backend is not None and backend != in_memory and not numbers_on_append()
+
+
+def import_layer() -> None:
+    """Import the shared layer's module now, in the thread that starts the process.
+
+    A process that forks while another thread imports leaves the import's lock to its child, held
+    by nobody: the child's publisher would wait for it for ever.
+    """
+    if layer_is_shared():
+        import_string(settings.CHANNEL_LAYERS[DEFAULT_CHANNEL_LAYER]["BACKEND"])
 
 
 def make_layer() -> Layer:

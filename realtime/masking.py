@@ -1,4 +1,4 @@
-"""Keeps secrets out of logs: tokens in URLs, headers and subprotocols become `***`."""
+"""Keeps secrets out of logs: tokens, JWTs and cookies, wherever they stand, become `***`."""
 
 from __future__ import annotations
 
@@ -8,15 +8,26 @@ from urllib.parse import unquote
 
 MASK = "***"
 
+# A value runs to its end in quotes, or to the next space or separator without. Backslashes are
+# counted: a run of them would be looked through once for each of them.
 _SECRET = re.compile(
-    r"(?i)(?P<label>(?:[?&;\s\"']|^)(?:token|access_token|password|secret)=)(?P<q>[^&\s\"'#]+)"
-    r"|(?P<json>[\"'](?:token|password|secret)[\"']\s*:\s*[\"'])(?P<j>[^\"']+)"
+    r"(?i)(?P<jwt>(?P<none>)\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*)"
+    r"|(?P<label>(?:[?&;\s\"']|^)(?:token|access_token|password|secret)=)(?P<q>[^&\s\"'#]+)"
+    r"|(?P<json>\\{0,8}[\"'](?:token|access|refresh|password|secret)\\{0,8}[\"']\s*:\s*\\{0,8}[\"'])"
+    r"(?P<j>[^\"'\\]+)"
+    # The header whole, whatever its scheme, as text, in a dict, or as a pair of bytes.
+    r"|(?P<header>\bauthorization\\{0,8}[\"']?\s*[:=,]\s*b?\\{0,8}[\"']?(?:[a-z]+[ ]+)?)"
+    r"(?P<a>[^\s\"'\\,;)]+)"
     r"|(?P<scheme>\b(?:token|bearer)[ ]+)(?P<h>[A-Za-z0-9._~+/=-]{16,})"
     r"|(?P<sub>\bbearer\.)(?P<s>[A-Za-z0-9._~+/=-]{8,})"
+    # Every cookie of the header, in the same forms.
+    r"|(?P<cookies>\b(?:set-)?cookie\\{0,8}[\"']?\s*[:=,]\s*b?\\{0,8}[\"']?)(?P<c>[^\"'\\\r\n]*=[^\"'\\\r\n]*)"
+    r"|(?P<cookie>\b(?:sessionid|csrftoken|csrfmiddlewaretoken)=)(?P<v>[^;&\s\"'\\]+)"
 )
-
 SECRET_NAMES = frozenset({"token", "access_token", "password", "secret"})
-_ENCODED = re.compile(r"(?P<before>[?&;])(?P<name>[^=&;\s]*%[^=&;\s]*)=(?P<value>[^&\s\"'#]+)")
+_LABELS = ("none", "label", "json", "header", "scheme", "sub", "cookies", "cookie")
+
+_ENCODED = re.compile(r"(?P<before>[?&;])(?P<name>[^=&;?\s%]*%[^=&;?\s]*)=(?P<value>[^&\s\"'#]+)")
 
 # Servers' own loggers, which may have handlers that ours do not see.
 SERVER_LOGGERS = (
@@ -51,7 +62,7 @@ def _replace_encoded(found: re.Match[str]) -> str:
 
 
 def _replace(found: re.Match[str]) -> str:
-    label = found["label"] or found["json"] or found["scheme"] or found["sub"]
+    label = next(found[name] for name in _LABELS if found[name] is not None)
     return f"{label}{MASK}"
 
 

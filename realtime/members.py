@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from realtime import messages
 from realtime.delivery import Delivery
 from realtime.frames import Frame
 from realtime.live_state import Snapshot
 from realtime.pacing import Pace, newest_of_each_key
+from realtime.proofs import Holder
 from realtime.subscriptions import Subscription
 
 
@@ -21,6 +23,7 @@ class Member:
         "_pace",
         "connection_id",
         "delivery",
+        "holder",
         "on_access_changed",
         "slot",
         "subscription",
@@ -34,11 +37,14 @@ class Member:
         user_key: str,
         delivery: Delivery,
         subscription: Subscription,
-        on_access_changed: Callable[[], None],
+        on_access_changed: Callable[[Any], None],
+        holder: Holder | None = None,
     ) -> None:
+        # Takes what the re-check found: grants, or a refusal.
         self.on_access_changed = on_access_changed
         self.connection_id = connection_id
         self.user_key = user_key
+        self.holder = holder
         self.delivery = delivery
         self.subscription = subscription
         # The turn of the heartbeat at which it is served.

@@ -157,6 +157,24 @@ def pong(*, timestamp: str, id: Any) -> Frame:
     return encode({"type": "pong", "timestamp": timestamp, "id": id})
 
 
+def authenticated(*, timestamp: str, id: Any, user: str, expires_at: str | None) -> Frame:
+    """The answer to `authenticate`: the credential that now holds, and its end if it has one."""
+    return encode(
+        {
+            "type": "authenticated",
+            "timestamp": timestamp,
+            "id": id,
+            "user": user,
+            "expires_at": expires_at,
+        }
+    )
+
+
+def token_expiring(*, timestamp: str, expires_at: str) -> Frame:
+    """The credential ends soon: `authenticate` with another one before."""
+    return encode({"type": "token_expiring", "timestamp": timestamp, "expires_at": expires_at})
+
+
 def error(*, timestamp: str, code: str, text: str, fatal: bool = False, id: Any = None) -> Frame:
     """What went wrong; followed by a close when `fatal`."""
     return encode(

@@ -50,7 +50,10 @@ class Event(models.Model):
 
     class Meta:
         default_permissions = ("view",)
-        permissions = (("view_system_log", "Can view the system log feed"),)
+        permissions = (
+            ("view_system_log", "Can view the system log feed"),
+            ("publish_event", "Can publish test events, and events again"),
+        )
         indexes = (
             models.Index(fields=["feed", "key", "id"], name="realtime_event_by_key"),
             models.Index(
@@ -59,7 +62,20 @@ class Event(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.seq} {self.feed} {self.key} {self.action}"
+        number = "unnumbered" if self.seq is None else self.seq
+        return f"{number} {self.feed} {self.key} {self.action}"
+
+
+class SystemLogLine(Event):
+    """An event of the feed `system_log`, as the admin lists these."""
+
+    class Meta:
+        proxy = True
+        default_permissions = ()
+        verbose_name = "system log line"
+
+    def __str__(self) -> str:
+        return f"System log line {self.pk}"
 
 
 class ApiTokenManager(AuthTokenManager):  # type: ignore[misc] # knox ships no types

@@ -47,6 +47,17 @@ def publish_entries(entries: Sequence[Entry]) -> list[int]:
     return ids
 
 
+def publish_in_passing(entries: Sequence[Entry]) -> None:
+    """Append `entries` in a transaction of their own; starts no relay for them.
+
+    A relay that runs is woken; without one, servers find the events at their next look at the log.
+    """
+    log.append(entries)
+    running = relay.current()
+    if running is not None:
+        running.wake()
+
+
 @contextmanager
 def collect_published() -> Iterator[list[PublishedEvent]]:
     """What the block publishes in this thread, in its order, without a query.

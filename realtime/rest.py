@@ -1,4 +1,4 @@
-"""What every REST view shares: authentication by token, pages, and the shape of errors.
+"""What every REST view shares: authentication by token or JWT, pages, and the shape of errors.
 
 Apart from the views, because Django REST framework imports this while it is being imported.
 """
@@ -6,7 +6,7 @@ Apart from the views, because Django REST framework imports this while it is bei
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import RequestDataTooBig
 from django.http import Http404
@@ -15,6 +15,9 @@ from rest_framework.authentication import BaseAuthentication, get_authorization_
 from rest_framework.pagination import PageNumberPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
+
+if TYPE_CHECKING:
+    from realtime.tokens import InvalidToken
 
 LARGEST_PAGE = 500
 # Where Django REST framework puts what concerns no single field.
@@ -30,7 +33,7 @@ class BodyTooLarge(exceptions.APIException):
 
 
 class TokenAuthentication(BaseAuthentication):
-    """`Authorization: Token KEY` (or `Bearer KEY`), the same tokens that open the stream."""
+    """`Authorization: Token KEY` (or `Bearer JWT`), the same that open the stream."""
 
     keywords = frozenset({b"token", b"bearer"})
 
@@ -41,18 +44,29 @@ class TokenAuthentication(BaseAuthentication):
             return None
         if len(parts) != 2:
             raise exceptions.AuthenticationFailed("The header has to be `Token KEY`.")
-        from realtime.tokens import InvalidToken, find_token, note_use
+        from realtime.keys import find_key
+        from realtime.tokens import InvalidToken
 
         try:
-            token = find_token(parts[1].decode("latin-1"))
+            key = find_key(parts[1].decode("latin-1"))
         except InvalidToken as error:
-            raise exceptions.AuthenticationFailed(str(error), code=error.code) from None
-        note_use(token)
-        return token.user, token
+            raise refusal_of(error, request) from None
+        return key.user, key.of
 
     def authenticate_header(self, request: Request) -> str:
         """What a 401 asks for."""
         return "Token"
+
+
+def refusal_of(error: InvalidToken, request: Request) -> exceptions.APIException:
+    """401 with the reason; 429 when too many unknown tokens came from this address."""
+    from realtime.guessing import address_of, count_unknown_token
+
+    # What has expired or was revoked was known once: nobody guesses that.
+    wait = count_unknown_token(address_of(request)) if error.is_unknown else 0.0
+    if wait:
+        return exceptions.Throttled(wait)
+    return exceptions.AuthenticationFailed(str(error), code=error.code)
 
 
 class Pagination(PageNumberPagination):

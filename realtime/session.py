@@ -4,23 +4,30 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
-import orjson
-
 from realtime import messages
+from realtime.commands import (
+    BadCommand,
+    parse_command,
+    read_filter,
+    read_filters,
+    read_names,
+    read_token,
+)
 from realtime.conf import conf
 from realtime.feeds import feeds
 from realtime.frames import Frame
 from realtime.grants import Grants
 from realtime.parameters import (
-    MAXIMUM_FILTER_VALUES,
     Problem,
     may_subscribe,
     parse_rate,
 )
-from realtime.subscriptions import FeedSubscription, FieldValues, Subscription, field_values
+from realtime.subscriptions import FeedSubscription, Subscription
+from realtime.timestamps import isoformat
 
 LONGEST_ID = 128
 
@@ -57,15 +64,15 @@ class Close:
     last: Frame | None = None
 
 
-Effect = Reply | SendSnapshot | Resubscribe | Close
+@dataclass(frozen=True, slots=True)
+class Authenticate:
+    """Check `token`, and tell the session by `renew` or `refuse_credential`."""
+
+    id: Any
+    token: str = field(repr=False)
 
 
-class BadCommand(Exception):
-    """A command that is refused; the connection goes on."""
-
-    def __init__(self, problem: Problem) -> None:
-        super().__init__(problem.text)
-        self.problem = problem
+Effect = Reply | SendSnapshot | Resubscribe | Close | Authenticate
 
 
 class Session:
@@ -86,6 +93,7 @@ class Session:
         self._command_times: deque[float] = deque(maxlen=conf().commands_per_second)
         self._bad_commands = 0
         self._commands: Mapping[str, Callable[[dict[str, Any]], list[Effect]]] = {
+            "authenticate": self._authenticate,
             "ping": self._ping,
             "snapshot": self._snapshot,
             "subscribe": self._subscribe,
@@ -106,7 +114,7 @@ class Session:
             return [self._fatal("rate_limited", f"More than {limit} commands in a second.")]
         command: dict[str, Any] = {}
         try:
-            command = _parse(text)
+            command = parse_command(text)
             return self._handler(command)(command)
         except BadCommand as bad:
             return self._refuse(bad.problem, id=_id(command))
@@ -133,9 +141,39 @@ class Session:
         text = f"{self.grants.user_name} may not view {name} any more."
         return messages.error(timestamp=self._timestamp(), code="permission_denied", text=text)
 
-    def refuse(self, code: str, text: str) -> list[Effect]:
+    def refuse(self, code: str, text: str, *, close_code: int = 1008) -> list[Effect]:
         """The user may see nothing any more."""
-        return [self._fatal(code, text)]
+        return [replace(self._fatal(code, text), code=close_code)]
+
+    def renew(self, grants: Grants, *, id: Any) -> list[Effect]:
+        """Take the credential that `authenticate` brought, if it is the same user's."""
+        if grants.user_key != self.grants.user_key:
+            text = "The token is another user's. Connect anew to be somebody else."
+            return self.refuse_credential("permission_denied", text, id=id)
+        answer = messages.authenticated(
+            timestamp=self._timestamp(),
+            id=id,
+            user=grants.user_name,
+            expires_at=None if grants.expires_at is None else isoformat(grants.expires_at),
+        )
+        return [Reply(answer), *self.regrant(grants)]
+
+    def refuse_credential(self, code: str, text: str, *, id: Any) -> list[Effect]:
+        """Answer an `authenticate` that failed; what let the client in stays in force."""
+        return self._refuse(Problem(code, text), id=id)
+
+    def postpone_credential(self, code: str, text: str, *, id: Any) -> list[Effect]:
+        """Answer an `authenticate` that could not be checked: the client did nothing wrong."""
+        return [Reply(messages.error(timestamp=self._timestamp(), code=code, text=text, id=id))]
+
+    def warn(self, expires_at: datetime) -> list[Effect]:
+        """The credential ends soon."""
+        end = isoformat(expires_at)
+        return [Reply(messages.token_expiring(timestamp=self._timestamp(), expires_at=end))]
+
+    def expire(self) -> list[Effect]:
+        """The credential has ended."""
+        return self.refuse("token_expired", "The token has expired. Connect with another one.")
 
     def _handler(self, command: dict[str, Any]) -> Callable[[dict[str, Any]], list[Effect]]:
         action = command.get("action")
@@ -145,6 +183,9 @@ class Session:
             raise BadCommand(Problem("unknown_action", f"The actions are: {known}."))
         return handler
 
+    def _authenticate(self, command: dict[str, Any]) -> list[Effect]:
+        return [Authenticate(_id(command), read_token(command))]
+
     def _ping(self, command: dict[str, Any]) -> list[Effect]:
         return [Reply(messages.pong(timestamp=self._timestamp(), id=_id(command)))]
 
@@ -152,8 +193,8 @@ class Session:
         return [SendSnapshot(_id(command))]
 
     def _subscribe(self, command: dict[str, Any]) -> list[Effect]:
-        filters = _filters(command)
-        names = _names(command, default=tuple(filters))
+        filters = read_filters(command)
+        names = read_names(command, default=tuple(filters))
         unnamed = next((name for name in filters if name not in names), None)
         if unnamed is not None:
             text = f"filters names {unnamed!r}, which is not among the feeds of this command."
@@ -162,7 +203,9 @@ class Session:
         changed: list[FeedSubscription] = []
         for name in names:
             if may_subscribe(name, self.grants, problems):
-                changed.append(self.grants.subscription(name, _filter(name, filters.get(name, {}))))
+                changed.append(
+                    self.grants.subscription(name, read_filter(name, filters.get(name, {})))
+                )
         rate = self.subscription.max_rate
         if "max_rate" in command:
             rate = parse_rate(command["max_rate"], problems)
@@ -175,7 +218,7 @@ class Session:
         return [Resubscribe(_id(command), after, needed)]
 
     def _unsubscribe(self, command: dict[str, Any]) -> list[Effect]:
-        names = _names(command, default=())
+        names = read_names(command, default=())
         unknown = next((name for name in names if name not in feeds()), None)
         if unknown is not None:
             raise BadCommand(Problem("unknown_feed", f"There is no feed {unknown!r}."))
@@ -207,52 +250,9 @@ class Session:
         return is_full
 
 
-def _parse(text: str) -> dict[str, Any]:
-    try:
-        command = orjson.loads(text)
-    except (orjson.JSONDecodeError, RecursionError):
-        raise BadCommand(Problem("invalid_json", "The message is not JSON.")) from None
-    if not isinstance(command, dict):
-        raise BadCommand(Problem("invalid_json", "The message is not a JSON object."))
-    return command
-
-
 def _id(command: dict[str, Any]) -> Any:
     """The command's id, echoed when it is a number or a short text."""
     given = command.get("id")
     if isinstance(given, str):
         return given[:LONGEST_ID]
     return given if isinstance(given, int | float) else None
-
-
-def _names(command: dict[str, Any], *, default: tuple[str, ...]) -> tuple[str, ...]:
-    names = command.get("feeds", list(default))
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise BadCommand(Problem("invalid_value", "feeds is a list of feed names."))
-    if len(names) > len(feeds()) + 10:
-        raise BadCommand(Problem("invalid_value", f"There are only {len(feeds())} feeds."))
-    return tuple(dict.fromkeys(names))
-
-
-def _filters(command: dict[str, Any]) -> dict[str, Any]:
-    filters = command.get("filters") or {}
-    if not isinstance(filters, dict):
-        raise BadCommand(Problem("invalid_value", "filters is an object of feeds."))
-    return filters
-
-
-def _filter(name: str, wanted: Any) -> FieldValues:
-    if not isinstance(wanted, dict):
-        text = f'filters of {name} are an object such as {{"symbol": ["BTC/USDT"]}}.'
-        raise BadCommand(Problem("invalid_value", text))
-    known = feeds()[name].filter_fields
-    for field, values in wanted.items():
-        if field not in known:
-            names = ", ".join(known) or "none"
-            text = f"{name} has no filter {field!r}; it has: {names}."
-            raise BadCommand(Problem("unknown_filter", text))
-        is_list = isinstance(values, list) and all(isinstance(value, str) for value in values)
-        if not is_list or not 0 < len(values) <= MAXIMUM_FILTER_VALUES:
-            text = f"The filter {field!r} takes a list of 1 to {MAXIMUM_FILTER_VALUES} texts."
-            raise BadCommand(Problem("invalid_value", text))
-    return field_values(wanted)

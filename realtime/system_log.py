@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from realtime.feeds import Feed, publish, register
+from realtime.log import Action, Entry
+from realtime.publishing import publish_in_passing
 from realtime.timestamps import isoformat, now
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
@@ -35,3 +39,9 @@ def publish_log(*, level: str, message: str, module: str) -> int:
         "system_log",
         {"level": level, "module": module, "message": message, "timestamp": isoformat(now())},
     )
+
+
+def publish_lines(lines: Sequence[str]) -> None:
+    """Publish ready lines, each the feed's data as JSON text, in one transaction of their own."""
+    name, fields = SystemLogFeed.name, SystemLogFeed.filter_fields
+    publish_in_passing([Entry(name, "", Action.CREATED, True, line, fields) for line in lines])

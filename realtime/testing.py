@@ -64,12 +64,22 @@ class StreamClient:
     `REALTIME_RELAY=off` it flushes while it waits.
     """
 
-    def __init__(self, *, token: str | None = None, query: str = "", path: str = "/ws") -> None:
+    def __init__(
+        self,
+        *,
+        token: str | None = None,
+        query: str = "",
+        path: str = "/ws",
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         from realtime.routing import websocket_application
 
-        headers = [(b"authorization", f"Token {token}".encode())] if token else []
+        given = {name.lower(): value for name, value in (headers or {}).items()}
+        if token:
+            given["authorization"] = f"Token {token}"
+        sent = [(name.encode(), value.encode()) for name, value in given.items()]
         target = f"{path}?{query}" if query else path
-        self._socket = WebsocketCommunicator(websocket_application, target, headers=headers)
+        self._socket = WebsocketCommunicator(websocket_application, target, headers=sent)
         self.welcome: dict[str, Any] = {}
 
     async def __aenter__(self) -> Self:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Collection
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.db import DatabaseError
 from django.utils import timezone
 from knox.crypto import hash_token
 from knox.models import get_token_model
+
+from realtime.user_permissions import in_chunks
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
@@ -21,12 +24,22 @@ class InvalidToken(Exception):
     """The token is unknown, or its user is not active."""
 
     code = "invalid_token"
+    # Whether somebody may be guessing.
+    is_unknown = True
 
 
 class TokenExpired(InvalidToken):
     """The token has expired."""
 
     code = "token_expired"
+    is_unknown = False
+
+
+class TokenRevoked(InvalidToken):
+    """The token was taken back, or belongs to a password that has changed."""
+
+    code = "token_revoked"
+    is_unknown = False
 
 
 def create_token(
@@ -52,6 +65,16 @@ def find_token(key: str) -> Any:
     if token.expiry is not None and token.expiry <= timezone.now():
         raise TokenExpired("The token has expired. Issue a new one.")
     return token
+
+
+def find_expiries(digests: Collection[str]) -> dict[str, datetime | None]:
+    """By digest, when each of these tokens expires, if ever; those that are gone are missing."""
+    rows = get_token_model().objects
+    return {
+        digest: expiry
+        for chunk in in_chunks(digests)
+        for digest, expiry in rows.filter(pk__in=chunk).values_list("pk", "expiry")
+    }
 
 
 def note_use(token: Any) -> None:

@@ -2,13 +2,18 @@
 
 from django.urls import path
 
-from realtime import api, views
+from realtime import api, jwts, login_api, views
 
 urlpatterns = [
     path("", views.index, name="realtime-index"),
     path("health", views.health, name="realtime-health"),
     path("livez", views.livez, name="realtime-livez"),
-    path("api/token/", api.TokenView.as_view(), name="realtime-token"),
+    path("api/token/", login_api.TokenView.as_view(), name="realtime-token"),
     path("api/asyncapi.yaml", views.asyncapi, name="realtime-asyncapi"),
     path("api/events/", api.EventsView.as_view(), name="realtime-events"),
 ]
+if jwts.are_available():
+    urlpatterns += [
+        path("api/jwt/", login_api.JwtView.as_view(), name="realtime-jwt"),
+        path("api/jwt/refresh/", login_api.JwtRefreshView.as_view(), name="realtime-jwt-refresh"),
+    ]

@@ -27,10 +27,23 @@ def pytest_configure(config: pytest.Config) -> None:
 
     # Tests say themselves when the relay runs: `realtime.testing.flush()`.
     settings.REALTIME_RELAY = False
+    # What the tests' own process logs is no business of its database.
+    settings.REALTIME_LOG_HANDLER = False
     # Tests ask more often than a program does; those of the limits set them.
     settings.REALTIME_REST_PER_SECOND = settings.REALTIME_REST_ANONYMOUS_PER_MINUTE = 0
+    settings.RISK_WATCH_SECONDS = 0
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     reload_conf()
+
+
+@pytest.fixture(autouse=True)
+def _nobody_has_failed() -> Generator[None]:
+    """Forget the failed logins of the tests before."""
+    from realtime.guessing import forget_all
+
+    forget_all()
+    yield
+    forget_all()
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ computed, so that both databases give back what was written.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
 
@@ -107,6 +108,14 @@ def text(value: str, *, field: str, longest: int) -> str:
     if "\x00" in stripped:
         raise errors.InvalidText(field=field, value=stripped, problem="it holds a null character")
     return stripped
+
+
+def choice(value: str, *, field: str, choices: Collection[str]) -> str:
+    """`value` when it is one of `choices`; raises InvalidText."""
+    if value not in choices:
+        problem = f"it must be one of {', '.join(choices)}"
+        raise errors.InvalidText(field=field, value=value, problem=problem)
+    return value
 
 
 def market_time(at: datetime | None) -> datetime:

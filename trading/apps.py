@@ -13,10 +13,11 @@ class TradingConfig(AppConfig):
     def ready(self) -> None:
         """Connect the rules of history and membership, and the reading of settings."""
         from trading import conf, membership
-        from trading.models import EquitySnapshot, RiskChange
+        from trading.models import EquitySnapshot, Fill, RiskChange
         from trading.models.history import keep_history
 
         conf.connect()
         membership.connect()
         keep_history(EquitySnapshot)
+        keep_history(Fill)
         keep_history(RiskChange)

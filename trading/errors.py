@@ -114,6 +114,18 @@ class PositionAlreadyClosed(Conflict):
     code = "position_already_closed"
 
 
+class FillExists(Conflict):
+    """Position {position_id} has a {leg} fill {fill_id!r} already, and it says something else."""
+
+    code = "fill_exists"
+
+
+class QuantityNotHeld(Conflict):
+    """{field} is {quantity}: the {leg} leg holds {held}."""
+
+    code = "quantity_not_held"
+
+
 class TradingPaused(Conflict):
     """Account {account!r} opens no new positions: {status}. {reason}"""
 

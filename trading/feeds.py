@@ -31,6 +31,11 @@ class AccountsFeed(ModelFeed):
         accounts = selectors.viewable_accounts(cast("User", user))
         return None if accounts is None else {"account": accounts}
 
+    def scopes(self, users: Sequence[AbstractBaseUser]) -> Sequence[Scope | None]:
+        """The accounts of each of `users`, read in one query for all of them and all feeds."""
+        selectors.load_viewable_accounts(cast("Sequence[User]", users))
+        return super().scopes(users)
+
 
 @register
 class PositionFeed(AccountsFeed):
@@ -38,6 +43,7 @@ class PositionFeed(AccountsFeed):
 
     name = "position_update"
     model = Position
+    version = 2
     serializer_class = PositionSerializer
     key_field = "position_id"
     filter_fields = ("account", "symbol", "status", "strategy_id")
@@ -77,6 +83,7 @@ class RiskStatusFeed(AccountsFeed):
 
     name = "risk_status_update"
     model = RiskStatus
+    version = 2
     serializer_class = RiskStatusSerializer
     key_field = "account"
     filter_fields = ("account",)

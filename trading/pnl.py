@@ -55,6 +55,18 @@ def net_pnl(
         return spot_pnl(spot, spot_price) + perp_pnl(perp, perp_price) + funding - fees
 
 
+def average_price(held: Leg, *, price: Decimal, quantity: Decimal) -> Decimal:
+    """The price of what is held and of what is added to it, weighted by quantity."""
+    with localcontext(PRECISION):
+        return (held.entry_value + price * quantity) / (held.quantity + quantity)
+
+
+def is_imbalanced(*, spot: Decimal, perp: Decimal, limit: Decimal) -> bool:
+    """Whether the legs differ by more than `limit`, a fraction of the larger one."""
+    with localcontext(PRECISION):
+        return abs(spot - perp) > limit * max(spot, perp)
+
+
 def funding_payment(*, perp_price: Decimal, quantity: Decimal, rate: Decimal) -> Decimal:
     """What a short of `quantity` receives at a settlement; negative when it pays."""
     with localcontext(PRECISION):

@@ -127,6 +127,10 @@ class EquityQuery(Page):
         return attrs
 
 
+class FillsQuery(Page):
+    """`GET /api/positions/{position_id}/fills/`."""
+
+
 class RiskQuery(Page):
     """`GET /api/risk/`."""
 

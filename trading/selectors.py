@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from math import ceil
@@ -14,6 +14,7 @@ from django.db.models.expressions import OrderBy
 from django.db.models.functions import Mod, RowNumber
 from django.utils import timezone
 
+from trading.amounts import ZERO
 from trading.conf import risk_conf
 from trading.errors import AccountNotFound, PositionNotFound
 from trading.models import (
@@ -22,7 +23,9 @@ from trading.models import (
     VIEW_ALL_ACCOUNTS,
     Account,
     EquitySnapshot,
+    Fill,
     Position,
+    PositionStatus,
     RiskChange,
     RiskStatus,
 )
@@ -51,6 +54,12 @@ def viewable_accounts(user: User | AnonymousUser) -> Accounts:
         return None
     prefetch_related_objects([user], "trading_accounts")
     return frozenset(account.pk for account in user.trading_accounts.all())
+
+
+def load_viewable_accounts(users: Sequence[User]) -> None:
+    """Read the accounts of many users in one query, for `viewable_accounts`."""
+    limited = [user for user in users if not user.has_perm(VIEW_ALL_ACCOUNTS)]
+    prefetch_related_objects(limited, "trading_accounts")
 
 
 def list_positions(
@@ -83,6 +92,11 @@ def get_positions(position_ids: Collection[UUID]) -> list[Position]:
     return list(Position.objects.filter(pk__in=position_ids).order_by("pk"))
 
 
+def list_fills(position: Position) -> QuerySet[Fill]:
+    """What was executed for a position, in the order in which it was recorded."""
+    return Fill.objects.filter(position=position).order_by("id")
+
+
 def position_exists(position_id: UUID) -> bool:
     """Whether there is such a position."""
     return Position.objects.filter(pk=position_id).exists()
@@ -91,6 +105,11 @@ def position_exists(position_id: UUID) -> bool:
 def count_positions(*, account: str) -> int:
     """How many positions an account has had."""
     return Position.objects.filter(account_id=account).count()
+
+
+def count_closing_positions(*, account: str) -> int:
+    """How many of an account's positions wait for the executor to close them."""
+    return Position.objects.filter(account_id=account, status=PositionStatus.CLOSING).count()
 
 
 def list_live_positions(*, account: str, simulated: bool) -> list[Position]:
@@ -112,6 +131,11 @@ def get_account(account: str, *, accounts: Accounts = None) -> Account:
     if account == DEFAULT_ACCOUNT:
         return Account(slug=account, created_at=timezone.now())
     raise AccountNotFound(field="account", account=account)
+
+
+def list_account_names() -> list[str]:
+    """Every account's name, in order."""
+    return list(Account.objects.order_by("pk").values_list("pk", flat=True))
 
 
 def list_equity(
@@ -166,14 +190,20 @@ def risk_status(*, account: str) -> RiskStatus:
     row: RiskStatus | None = RiskStatus.objects.filter(pk=account).first()
     if row is not None:
         return row
-    found = get_account(account)
+    return unjudged_status(get_account(account))
+
+
+def unjudged_status(account: Account) -> RiskStatus:
+    """The status of an account that was never judged: normal."""
     limits = risk_conf()
     return RiskStatus(
-        account=found,
+        account=account,
+        drawdown_pct=ZERO,
+        daily_loss_pct=ZERO,
         drawdown_limit=limits.drawdown_limit,
         daily_loss_limit=limits.daily_loss_limit,
-        recorded_at=found.created_at,
-        updated_at=found.created_at,
+        recorded_at=account.created_at,
+        updated_at=account.created_at,
     )
 
 

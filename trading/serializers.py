@@ -9,7 +9,7 @@ from rest_framework import serializers
 
 from realtime.decimals import MoneyField, QuantityField
 from realtime.timestamps import isoformat
-from trading.models import EquitySnapshot, Position, RiskChange, RiskStatus
+from trading.models import EquitySnapshot, Fill, Position, RiskChange, RiskStatus
 
 
 class MomentField(serializers.Field[datetime, Any, str, Any]):
@@ -34,6 +34,9 @@ class PositionSerializer(serializers.ModelSerializer[Position]):
     perp_exit_price = MoneyField()
     spot_quantity = QuantityField()
     perp_quantity = QuantityField()
+    spot_closed_quantity = QuantityField()
+    perp_closed_quantity = QuantityField()
+    imbalance = QuantityField()
     leverage = QuantityField()
     unrealized_pnl = MoneyField()
     realized_pnl = MoneyField()
@@ -43,6 +46,7 @@ class PositionSerializer(serializers.ModelSerializer[Position]):
     liquidation_distance = QuantityField()
     opened_at = MomentField()
     closed_at = MomentField()
+    priced_at = MomentField()
     recorded_at = MomentField()
     updated_at = MomentField()
 
@@ -62,6 +66,10 @@ class PositionSerializer(serializers.ModelSerializer[Position]):
             "perp_exit_price",
             "spot_quantity",
             "perp_quantity",
+            "spot_closed_quantity",
+            "perp_closed_quantity",
+            "imbalance",
+            "is_imbalanced",
             "leverage",
             "unrealized_pnl",
             "realized_pnl",
@@ -73,8 +81,33 @@ class PositionSerializer(serializers.ModelSerializer[Position]):
             "simulated",
             "opened_at",
             "closed_at",
+            "priced_at",
             "recorded_at",
             "updated_at",
+        )
+        read_only_fields = fields
+
+
+class FillSerializer(serializers.ModelSerializer[Fill]):
+    """One fill of a position, as REST shows it."""
+
+    price = MoneyField()
+    quantity = QuantityField()
+    fee = MoneyField()
+    recorded_at = MomentField()
+    created_at = MomentField()
+
+    class Meta:
+        model = Fill
+        fields = (
+            "leg",
+            "effect",
+            "price",
+            "quantity",
+            "fee",
+            "fill_id",
+            "recorded_at",
+            "created_at",
         )
         read_only_fields = fields
 
@@ -107,6 +140,16 @@ class EquitySerializer(serializers.ModelSerializer[EquitySnapshot]):
         read_only_fields = fields
 
 
+class WordsField(serializers.Field[str, Any, list[str], Any]):
+    """Words that a column keeps with commas between, as a list."""
+
+    data_schema = {"type": "array", "items": {"type": "string"}}
+
+    def to_representation(self, value: str) -> list[str]:
+        """The words."""
+        return value.split(",") if value else []
+
+
 class RiskStatusSerializer(serializers.ModelSerializer[RiskStatus]):
     """The data of `risk_status_update`."""
 
@@ -118,6 +161,8 @@ class RiskStatusSerializer(serializers.ModelSerializer[RiskStatus]):
     drawdown_limit = QuantityField()
     daily_loss_pct = QuantityField()
     daily_loss_limit = QuantityField()
+    stale_inputs = WordsField()
+    stale_since = MomentField()
     recorded_at = MomentField()
     updated_at = MomentField()
 
@@ -135,6 +180,9 @@ class RiskStatusSerializer(serializers.ModelSerializer[RiskStatus]):
             "peak_equity",
             "day_start_equity",
             "paused_on",
+            "warning",
+            "stale_inputs",
+            "stale_since",
             "recorded_at",
             "updated_at",
         )

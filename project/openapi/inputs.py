@@ -10,7 +10,7 @@ from rest_framework.fields import empty
 
 from trading.api.bodies import AmountField, Body, TextField
 from trading.models import PositionStatus
-from trading.queries import OrderingField, Query, StatusesField, SymbolsField, ValuesField
+from trading.queries import Query, StatusesField, SymbolsField, ValuesField
 
 Schema = Mapping[str, Any]
 
@@ -60,7 +60,7 @@ def _parameter(name: str, field: Any) -> dict[str, Any]:
 def _kind(field: Any) -> Schema:
     if isinstance(field, ValuesField):
         return {"type": "array", "minItems": 1, "items": _value(field)}
-    if isinstance(field, OrderingField):
+    if isinstance(field, serializers.ChoiceField):
         return {"type": "string", "enum": list(field.choices)}
     if isinstance(field, AmountField):
         return {"type": "string", "pattern": field.pattern}

@@ -8,8 +8,8 @@ from typing import Any
 from realtime.data_schemas import data_schema, serializer_schema
 from realtime.feeds import feeds
 from trading.feeds import EquityFeed, PositionFeed, RiskStatusFeed
-from trading.models import RiskChange
-from trading.serializers import RiskChangeSerializer
+from trading.models import Fill, RiskChange
+from trading.serializers import FillSerializer, RiskChangeSerializer
 
 Schema = Mapping[str, Any]
 
@@ -20,6 +20,7 @@ EVENT: Schema = {
     "type": ["integer", "null"],
     "description": "The id of the message on the stream; null where nothing changed.",
 }
+JWT: Schema = {"type": "string", "description": "A JWT; it says itself until when it holds."}
 ERROR: Schema = {
     "type": "object",
     "required": ["code", "message", "fields"],
@@ -58,10 +59,14 @@ def component_schemas() -> dict[str, Schema]:
     position, equity, risk = (
         data_schema(feeds()[feed.name]) for feed in (PositionFeed, EquityFeed, RiskStatusFeed)
     )
+    fill = serializer_schema(FillSerializer, Fill)
     return {
         "Position": position,
         "WrittenPosition": _with(position, event=EVENT),
         "Positions": page_of("Position"),
+        "Fill": fill,
+        "Fills": page_of("Fill"),
+        "RecordedFill": _with(fill, position=reference("Position"), event=EVENT),
         "EquityReading": equity,
         "WrittenEquityReading": _with(equity, event=EVENT),
         "EquityCurve": page_of("EquityReading"),
@@ -71,6 +76,8 @@ def component_schemas() -> dict[str, Schema]:
         "RiskStatusAndChanges": _with(risk, changes=reference("RiskChanges")),
         "Events": _events(),
         "Token": _object({"token": {"type": "string", "description": "Shown this once."}}),
+        "Jwts": _object({"access": JWT, "refresh": JWT}),
+        "Jwt": _object({"access": JWT}),
         "Error": ERROR,
     }
 

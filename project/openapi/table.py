@@ -8,11 +8,12 @@ from typing import Any
 from rest_framework.views import APIView
 
 from project.openapi.operations import READING, WRITING, Operation
-from realtime.api import EventsView, TokenView
+from realtime.api import EventsView
+from realtime.login_api import JwtRefreshView, JwtView, TokenView
 from trading import api
 from trading.api import bodies
 from trading.models.idempotency import LONGEST_KEY
-from trading.queries import EquityQuery, ExportQuery, PositionsQuery, RiskQuery
+from trading.queries import EquityQuery, ExportQuery, FillsQuery, PositionsQuery, RiskQuery
 
 POSITION_ID: Mapping[str, Any] = {
     "name": "position_id",
@@ -51,14 +52,20 @@ FEEDS: Mapping[str, Any] = {
     "style": "form",
     "explode": False,
 }
-CREDENTIALS: Mapping[str, Any] = {
-    "type": "object",
-    "required": ["username", "password"],
-    "properties": {
-        name: {"type": "string", "minLength": 1, "pattern": r"^[^\u0000]+$"}
-        for name in ("username", "password")
-    },
-}
+
+
+def _texts(*names: str) -> Mapping[str, Any]:
+    """A body of these fields, all of them texts that are there."""
+    return {
+        "type": "object",
+        "required": list(names),
+        "properties": {
+            name: {"type": "string", "minLength": 1, "pattern": r"^[^\u0000]+$"} for name in names
+        },
+    }
+
+
+CREDENTIALS = _texts("username", "password")
 
 
 def _same_position(operation_id: str) -> dict[str, Any]:
@@ -72,6 +79,23 @@ LINKS = {
     "read": _same_position("get_position"),
     "update": _same_position("update_position"),
     "close": _same_position("close_position"),
+    "fill": _same_position("record_fill"),
+    "reduce": _same_position("reduce_position"),
+}
+STARTING = {"symbol": "BTC/USDT", "spot_price": "45000", "perp_price": "45010"}
+FILL = {
+    "leg": "spot",
+    "effect": "opening",
+    "price": "44999.5",
+    "quantity": "0.04",
+    "fee": "0.18",
+    "fill_id": "812345",
+}
+REDUCING = {
+    "spot_quantity": "0.04",
+    "spot_exit_price": "45200",
+    "perp_quantity": "0.04",
+    "perp_exit_price": "45190",
 }
 OPENING = {
     "symbol": "BTC/USDT",
@@ -118,6 +142,30 @@ OPERATIONS: Mapping[type[APIView], Mapping[str, Operation]] = {
             errors=(400, 401, 413, 415, 429),
             body_of_its_own=CREDENTIALS,
             example={"username": "demo", "password": "demo"},
+            is_open=True,
+        )
+    },
+    JwtView: {
+        "post": Operation(
+            id="issue_jwts",
+            tag="credentials",
+            summary="JWTs for a user name and a password.",
+            answer="Jwts",
+            errors=(400, 401, 413, 415, 429),
+            body_of_its_own=CREDENTIALS,
+            example={"username": "demo", "password": "demo"},
+            is_open=True,
+        )
+    },
+    JwtRefreshView: {
+        "post": Operation(
+            id="renew_jwt",
+            tag="credentials",
+            summary="Another access JWT for a refresh JWT.",
+            answer="Jwt",
+            errors=(400, 401, 413, 415, 429),
+            body_of_its_own=_texts("refresh"),
+            example={"refresh": "eyJhbGciOi…"},
             is_open=True,
         )
     },
@@ -186,6 +234,54 @@ OPERATIONS: Mapping[type[APIView], Mapping[str, Operation]] = {
             parameters=(POSITION_ID,),
             links={"read": LINKS["read"]},
             example=CLOSING,
+        )
+    },
+    api.StartPosition: {
+        "post": Operation(
+            id="start_position",
+            tag="positions",
+            summary="Open a position that holds nothing until its fills are recorded.",
+            status=201,
+            answer="WrittenPosition",
+            errors=(*WRITING, 404, 409),
+            body=bodies.StartPositionBody,
+            links=LINKS,
+            example=STARTING,
+        )
+    },
+    api.Fills: {
+        "get": Operation(
+            id="list_fills",
+            tag="positions",
+            summary="What was executed for a position, in the order in which it was recorded.",
+            answer="Fills",
+            errors=LISTING,
+            query=FillsQuery,
+            parameters=(POSITION_ID,),
+        ),
+        "post": Operation(
+            id="record_fill",
+            tag="positions",
+            summary="Record what an exchange executed, once for each `fill_id` of a leg.",
+            status=201,
+            answer="RecordedFill",
+            errors=(*WRITING, 404, 409),
+            body=bodies.FillBody,
+            parameters=(POSITION_ID,),
+            example=FILL,
+        ),
+    },
+    api.ReducePosition: {
+        "post": Operation(
+            id="reduce_position",
+            tag="positions",
+            summary="Close so much of each leg; nothing left closes the position.",
+            answer="WrittenPosition",
+            errors=(*WRITING, 404, 409),
+            body=bodies.ReducePositionBody,
+            parameters=(POSITION_ID,),
+            links={"read": LINKS["read"]},
+            example=REDUCING,
         )
     },
     api.PositionsExport: {"get": _export("positions", "Positions by the day of opening, as CSV.")},

@@ -30,6 +30,7 @@ def test_readme_leads_to_every_part_of_the_docs() -> None:
     targets = {link.split("#")[0] for link in links(ROOT / "README.md")}
     assert targets >= {
         "docs/architecture.md",
+        "docs/authentication.md",
         "docs/protocol.md",
         "docs/settings.md",
         "docs/publishing.md",
@@ -37,6 +38,8 @@ def test_readme_leads_to_every_part_of_the_docs() -> None:
         "docs/testing.md",
         "docs/disconnected.md",
         "docs/commands.md",
+        "docs/logging.md",
+        "docs/admin.md",
         "examples/notes/README.md",
         "docs/decisions/",
         "CHANGELOG.md",

@@ -12,9 +12,9 @@ import pytest
 
 from tests.e2e.conftest import StartServer
 from tests.e2e.support.clients import COMMITTED
-from tests.e2e.support.databases import IS_POSTGRESQL
+from tests.e2e.support.databases import IS_POSTGRESQL, Database
 from tests.e2e.support.followers import Follower
-from tests.e2e.support.processes import Program
+from tests.e2e.support.processes import Program, run_python
 from tests.e2e.support.published import comparable, read_published
 from tests.e2e.support.servers import Server
 
@@ -81,6 +81,14 @@ async def test_what_a_process_committed_arrives_however_it_ends(
     assert set(said) <= set(received)
     # A thread may have been stopped between its commit and its saying so.
     assert len(received) <= len(said) + (name == "leave_a_thread_behind")
+
+
+def test_layer_is_imported_at_the_start_not_by_a_thread_over_which_a_process_forks(
+    blank_database: Database,
+) -> None:
+    program = "import django, sys; django.setup(); print('channels_redis.pubsub' in sys.modules)"
+    found = run_python(blank_database.url, "-c", program)
+    assert found.strip() == str(IS_POSTGRESQL and "REDIS_URL" in os.environ)
 
 
 @pytest.mark.parametrize(

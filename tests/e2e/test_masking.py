@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from websockets.exceptions import ConnectionClosed
 
 from tests.e2e.conftest import StartServer
+from tests.e2e.support.browsing import sign_in
 from tests.e2e.support.clients import Client
 from tests.e2e.support.seeding import ADMIN_PASSWORD
 from tests.e2e.support.servers import DAPHNE, UVICORN, Server
@@ -29,11 +32,26 @@ async def test_no_log_shows_a_token(start_server: StartServer, kind: str) -> Non
         await present_everywhere(server, key)
     answer = issue_token(server, {"username": "admin", "password": ADMIN_PASSWORD})
     secrets.add(answer.json["token"])
+    jwts = issue_jwts(server)
+    secrets |= {part for jwt in jwts.values() for part in jwt.split(".")[1:]}
+    await present_everywhere(server, jwts["access"])
+    cookies = sign_in(server, "admin", ADMIN_PASSWORD).cookies
+    server.fetch("/no-such-page", headers={"Cookie": f"sessionid={cookies['sessionid']}"})
+    secrets.add(cookies["sessionid"])
     server.stop()
     assert "/ws" in server.log
     assert "/no-such-page" in server.log
     for secret in secrets:
         assert secret not in server.log
+
+
+def issue_jwts(server: Server) -> dict[str, str]:
+    body = json.dumps({"username": "admin", "password": ADMIN_PASSWORD})
+    headers = {"Content-Type": "application/json"}
+    issued: dict[str, str] = server.fetch(
+        "/api/jwt/", method="POST", headers=headers, body=body
+    ).json
+    return issued
 
 
 async def present_everywhere(server: Server, key: str) -> None:
@@ -49,7 +67,8 @@ async def present_everywhere(server: Server, key: str) -> None:
         assert (await client.receive())["type"] in {"connection_established", "error"}
         try:
             await client.send({"action": "authenticate", "token": key})
-            await client.receive_type("error")
+            # What follows a credential that is taken is answered after it.
+            await client.ask({"action": "ping"}, "pong")
         except ConnectionClosed:
             # Refused: the server has closed it.
             pass

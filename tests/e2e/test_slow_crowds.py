@@ -25,6 +25,8 @@ BURSTS = 20
 BURSTS_ELSEWHERE = 40
 # "10 % above": of the budgets while they stall, of what was there before when they are gone.
 ALLOWANCE = 1.1
+# Beside the budgets of a small crowd, what an allocator keeps for itself shows.
+ALLOCATOR_BYTES = 2 * 1024 * 1024
 RETURNING = 5
 
 
@@ -119,7 +121,8 @@ async def test_stalled_crowd_costs_its_budgets_and_is_forgotten_when_it_leaves(
         is_forgotten = await wait_for(lambda: server.resident_bytes() <= ALLOWANCE * before)
         after = server.resident_bytes()
         assert [each.resyncs for each in reading] == [0] * size
-    assert most - before <= ALLOWANCE * size * BUDGET_BYTES
+    noise = ALLOCATOR_BYTES if command is UVICORN else 0
+    assert most - before <= ALLOWANCE * size * BUDGET_BYTES + noise
     assert is_forgotten, f"{after / 2**20:.0f} MiB, {before / 2**20:.0f} before they came"
 
 

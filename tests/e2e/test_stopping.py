@@ -14,13 +14,20 @@ from tests.e2e.conftest import StartServer
 from tests.e2e.support.clients import Client
 from tests.e2e.support.servers import DAPHNE, UVICORN, Server
 
-# With clients that answer: far less than REALTIME_DRAIN_SECONDS, which is 5.
-PROMPT_SECONDS = 4.0
+# With clients that answer: far less than the server would give them.
+PROMPT_SECONDS = 10.0
+DRAIN_SECONDS = 30
 HANDSHAKE = (
     "GET /ws?token={token} HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\n"
     "Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
     "Sec-WebSocket-Version: 13\r\n\r\n"
 )
+
+
+@pytest.fixture(scope="module")
+def server(start_server: StartServer) -> Server:
+    """A server that would wait long for clients that do not answer."""
+    return start_server(REALTIME_DRAIN_SECONDS=str(DRAIN_SECONDS))
 
 
 @pytest.fixture

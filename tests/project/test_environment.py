@@ -86,6 +86,7 @@ def test_empty_debug_is_refused_since_it_could_be_meant_either_way() -> None:
         ("RISK_DAILY_LOSS_LIMIT", "3", "it must be at most 1"),
         ("RISK_DAILY_LOSS_LIMIT", "3%", "is not a decimal number"),
         ("LOG_LEVEL", "LOUD", "LOG_LEVEL is 'LOUD'; it must be one of DEBUG, INFO"),
+        ("LOG_FORMAT", "xml", "LOG_FORMAT is 'xml'; it must be one of line, json"),
         ("REDIS_URL", "127.0.0.1:6379", "REDIS_URL must look like redis://HOST:PORT/0"),
         ("DATABASE_URL", "mysql://root@127.0.0.1/x", "DATABASE_URL must look like sqlite:///FILE"),
         ("DATABASE_URL", "postgres://127.0.0.1:5432", "DATABASE_URL must look like"),
@@ -198,3 +199,59 @@ def test_settings_page_is_what_the_declarations_say() -> None:
     assert (ROOT / "docs" / "settings.md").read_text(encoding="utf-8") == page.stdout, (
         "docs/settings.md is not up to date. Run: make docs"
     )
+
+
+def test_mail_is_sent_by_the_server_that_email_url_names() -> None:
+    email = load({"EMAIL_URL": "smtp+tls://desk:p%40ss@mail.example"}).email
+    assert email["EMAIL_BACKEND"] == "django.core.mail.backends.smtp.EmailBackend"
+    assert (email["EMAIL_HOST"], email["EMAIL_PORT"]) == ("mail.example", 587)
+    assert (email["EMAIL_HOST_USER"], email["EMAIL_HOST_PASSWORD"]) == ("desk", "p@ss")
+    assert email["EMAIL_USE_TLS"] is True
+    assert load({"EMAIL_URL": "smtp://127.0.0.1:2525"}).email["EMAIL_PORT"] == 2525
+    assert load({}).email == {"EMAIL_BACKEND": "django.core.mail.backends.dummy.EmailBackend"}
+
+
+def test_alerts_by_mail_need_a_mail_server() -> None:
+    addresses = {"RISK_ALERT_EMAILS": "desk@example.test"}
+    with pytest.raises(InvalidSetting, match="RISK_ALERT_EMAILS needs EMAIL_URL"):
+        load(addresses)
+    assert values(addresses | {"EMAIL_URL": "consolemail://"})["RISK_ALERT_EMAILS"] == (
+        "desk@example.test",
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("EMAIL_URL", "mailto:hunter2@mail.example"),
+        ("EMAIL_URL", "smtp://desk:hunter2@"),
+        ("EMAIL_URL", "smtp://desk:hunter2@mail.example:port"),
+        ("EMAIL_URL", "hunter2"),
+        ("RISK_WEBHOOK_URL", "file:///hunter2"),
+        ("RISK_WEBHOOK_URL", "https:///hunter2"),
+        ("RISK_WEBHOOK_URL", "https://desk:hunter2@hooks.example/"),
+        ("RISK_WEBHOOK_URL", "https://hooks.example:99999/hunter2"),
+        ("RISK_WEBHOOK_URL", "https://hooks.example/hunter2 3"),
+        ("RISK_WEBHOOK_URL", "hooks.example/hunter2"),
+    ],
+)
+def test_an_address_that_cannot_work_is_refused_without_showing_it(name: str, value: str) -> None:
+    with pytest.raises(InvalidSetting, match=f"^{name} must look like") as refusal:
+        load({name: value})
+    assert "hunter2" not in str(refusal.value)
+    assert refusal.value.__cause__ is None
+
+
+def test_settings_that_are_printed_leave_their_secrets_out() -> None:
+    environment = load(
+        {
+            "SECRET_KEY": "hunter2",
+            "DATABASE_URL": "postgres://desk:hunter2@db/feed",
+            "EMAIL_URL": "smtp://desk:hunter2@mail.example",
+            "RISK_WEBHOOK_URL": "https://hooks.example/hunter2",
+            "RISK_WEBHOOK_SECRET": "hunter2",
+        }
+    )
+    shown = repr((environment.service, environment.groups))
+    assert "hunter2" not in shown
+    assert "stale_seconds=300.0" in shown

@@ -26,15 +26,19 @@ DEADLINE_SECONDS = 30.0
 # More turns of the loop than a message takes from the inbox to the outlet.
 SETTLING_TURNS = 10
 PUMPS = 500
+# What of the consumer asks the database who may see what.
+REPLACED = ("authenticate", "present_grants", "in_thread")
 
 
 class Server:
     """An event loop with the hub of this process; `grants` by token say who may see what."""
 
     def __init__(self, grants: Mapping[str, Grants]) -> None:
-        self._grants = grants
-        self._authenticate = consumers.authenticate
+        self._grants = dict(grants)
+        self._replaced = {name: getattr(consumers, name) for name in REPLACED}
         consumers.authenticate = self._find_grants
+        consumers.present_grants = self._present_grants
+        consumers.in_thread = self._at_once
         self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="realtime-test-server")
         self._thread.start()
@@ -48,6 +52,23 @@ class Server:
             return self._grants[credentials.token or ""]
         except KeyError:
             raise Refused("invalid_token", "The token is not known.") from None
+
+    def _present_grants(self, user_pk: str) -> Grants:
+        return self._grants[user_pk]
+
+    async def _at_once(self, job: Callable[[], Result]) -> Result:
+        return job()
+
+    def change_grants(self, token: str, grants: Grants) -> None:
+        """Let those who present `token` see what `grants` say, also those who are connected.
+
+        Their `user_pk` is the token, by which they are looked up again.
+        """
+        self._grants[token] = grants
+        serving = hub.current()
+        if serving is not None:
+            serving.access_changed({grants.user_key})
+            self.settle()
 
     def wait_for(self, work: Awaitable[Result]) -> Result:
         """Await `work` in the loop."""
@@ -93,7 +114,8 @@ class Server:
         self.wait_for(self._cancel_tasks())
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join(DEADLINE_SECONDS)
-        consumers.authenticate = self._authenticate
+        for name, original in self._replaced.items():
+            setattr(consumers, name, original)
         relay.stop()
 
     async def _cancel_tasks(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 from typing import Any
 
@@ -15,9 +15,10 @@ from pytest_django import Settings
 
 from realtime import log, relay
 from realtime.feeds import feeds
+from realtime.management.commands.create_token import read_lifetime
 from realtime.models import ApiToken, Event
-from realtime.timestamps import now
-from realtime.tokens import find_token
+from realtime.timestamps import isoformat, now
+from realtime.tokens import create_token, find_token
 from tests.realtime.events import append, empty_log, entry, number_all
 from tests.realtime.people import make_user
 from tests.realtime.rows import make_position
@@ -162,6 +163,124 @@ def test_name_that_no_column_holds_is_refused() -> None:
     with pytest.raises(CommandError, match="100"):
         run("create_token", "operator", "--name", "x" * 101)
     assert not ApiToken.objects.exists()
+
+
+MOMENT = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "lifetime"),
+    [
+        ("30d", timedelta(days=30)),
+        ("12h", timedelta(hours=12)),
+        ("45m", timedelta(minutes=45)),
+        (" 2w ", timedelta(weeks=2)),
+        ("2026-11-26", timedelta(hours=12)),
+        ("2026-11-25T18:30", timedelta(hours=6, minutes=30)),
+        ("2026-11-25T18:30:00Z", timedelta(hours=6, minutes=30)),
+        ("2026-11-25T18:30+01:00", timedelta(hours=5, minutes=30)),
+    ],
+)
+def test_end_of_a_token_is_a_length_a_day_or_a_time(text: str, lifetime: timedelta) -> None:
+    assert read_lifetime(text, moment=MOMENT) == lifetime
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "d", "30", "0d", "-1d", "1.5h", "30 d", "tomorrow", "2026-02-30", "2026-13-01"),
+        *("2026-11-25T25:00", "2026-11-25", "2020-01-01", "9999999d", "9999-01-01", "1d1h", "nan"),
+    ],
+)
+def test_end_that_is_none_is_refused_with_a_sentence(text: str) -> None:
+    with pytest.raises(CommandError, match=r"^--expires .+\.$"):
+        read_lifetime(text, moment=MOMENT)
+
+
+def test_token_gets_its_end_and_says_it() -> None:
+    make_user("operator")
+    printed, notes = run("create_token", "operator", "--expires", "30d")
+    expiry = find_token(printed.strip()).expiry
+    assert timedelta(days=29) < expiry - now() <= timedelta(days=30)
+    assert isoformat(expiry) in notes
+
+
+def test_token_with_nonsense_for_an_end_is_not_made() -> None:
+    make_user("operator")
+    with pytest.raises(CommandError):
+        run("create_token", "operator", "--expires", "soon")
+    assert not ApiToken.objects.exists()
+
+
+# revoke_token
+
+
+@pytest.fixture
+def keys() -> dict[str, str]:
+    """Keys by the names of their tokens."""
+    users = {name: make_user(name) for name in ("ann", "bob")}
+    owners = {"screen": "ann", "bot": "ann", "": "bob"}
+    return {name: create_token(users[owner], name=name)[1] for name, owner in owners.items()}
+
+
+def left() -> set[str]:
+    return set(ApiToken.objects.values_list("name", flat=True))
+
+
+@pytest.mark.parametrize("length", [6, 15, 64])
+def test_revoke_token_by_how_its_key_begins(keys: dict[str, str], length: int) -> None:
+    printed, _ = run("revoke_token", keys["bot"][:length])
+    assert printed == f"Revoked {keys['bot'][:15]}… of ann, called 'bot'.\n"
+    assert left() == {"screen", ""}
+
+
+def test_revoke_token_by_user_revokes_all_of_it(
+    keys: dict[str, str], deadlines: list[float]
+) -> None:
+    printed, _ = run("revoke_token", "--user", "ann")
+    assert len(printed.splitlines()) == 2
+    assert left() == {""}
+    assert deadlines
+
+
+def test_revoke_token_by_name(keys: dict[str, str]) -> None:
+    run("revoke_token", "--name", "screen")
+    assert left() == {"bot", ""}
+    printed, _ = run("revoke_token", "--user", "bob", "--name", "")
+    assert printed == f"Revoked {keys[''][:15]}… of bob.\n"
+    assert left() == {"bot"}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["short"],
+        ["unknown-key"],
+        ["f" * 64],
+        ["%%%%%%"],
+        ["abcdef", "--user", "ann"],
+        ["abcdef", "--name", "bot"],
+        ["--user", "nobody"],
+        ["--user", "bob", "--name", "bot"],
+        ["--name", "nothing"],
+    ],
+    ids=" ".join,
+)
+def test_revoke_token_refuses_nonsense_with_a_sentence_and_revokes_nothing(
+    keys: dict[str, str], arguments: list[str]
+) -> None:
+    with pytest.raises(CommandError, match=r"\.$"):
+        run("revoke_token", *arguments)
+    assert left() == {"screen", "bot", ""}
+
+
+def test_revoke_token_takes_the_one_that_is_meant(keys: dict[str, str]) -> None:
+    ApiToken.objects.update(token_key="abcdefabcdefabc")
+    with pytest.raises(CommandError, match="Several"):
+        run("revoke_token", "abcdef")
+    run("revoke_token", keys["bot"])
+    assert left() == {"screen", ""}
 
 
 # resync, prune_events, new_stream

@@ -135,3 +135,27 @@ def test_every_setting_has_words_and_a_default_within_its_limits() -> None:
         assert field.metadata["help"].endswith(".")
         read = RealtimeSettings.read({name: field.default})
         assert getattr(read, field.name) == field.default
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "desk.example",
+        "https://desk.example/",
+        "https://desk.example/a",
+        "*",
+        "null",
+        "https://*.example",
+        "https://Desk.example",
+        "https://user@desk.example",
+        "://x",
+    ],
+)
+def test_origin_that_no_browser_would_send_is_refused(origin: str) -> None:
+    with pytest.raises(InvalidSetting, match="REALTIME_ALLOWED_ORIGINS"):
+        RealtimeSettings.read({"REALTIME_ALLOWED_ORIGINS": ["https://good.example", origin]})
+
+
+def test_origins_are_as_browsers_send_them() -> None:
+    origins = ("https://desk.example", "http://localhost:5173", "http://[::1]:8000", "app://desk")
+    assert RealtimeSettings.read({"REALTIME_ALLOWED_ORIGINS": origins}).allowed_origins == origins

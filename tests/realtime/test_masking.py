@@ -37,6 +37,26 @@ POSITIONS: dict[str, Callable[[str], str]] = {
     "header as bytes": lambda token: f"(b'authorization', b'Token {token}')",
     "subprotocol": lambda token: f"Sec-WebSocket-Protocol: realtime.v1, bearer.{token}",
     "subprotocol in a list": lambda token: f"['realtime.v1', 'bearer.{token}']",
+    "header of another scheme": lambda token: f"Authorization: Basic {token}",
+    "header without a scheme": lambda token: f"authorization={token}",
+    "header in a dict": lambda token: f"{{'Authorization': 'Bearer {token}', 'Host': 'a'}}",
+    "header in JSON": lambda token: f'{{"authorization": "Token {token}"}}',
+    "header in JSON in JSON": lambda token: f'"{{\\"authorization\\": \\"Token {token}\\"}}"',
+    "other header as bytes": lambda token: f"[(b'Authorization', b'Basic {token}')]",
+    "command": lambda token: f'{{"action": "authenticate", "id": 7, "token": "{token}"}}',
+    "command in a dict": lambda token: f"{{'action': 'authenticate', 'token': '{token}'}}",
+    "command in JSON": lambda token: (
+        f'"{{\\"action\\": \\"authenticate\\", \\"token\\": \\"{token}\\"}}"'
+    ),
+    "refresh": lambda token: f'{{"refresh": "{token}"}}',
+    "access": lambda token: f"{{'access': '{token}'}}",
+    "session cookie": lambda token: f"Cookie: a=b; sessionid={token}; csrftoken=c",
+    "other cookie": lambda token: f"cookie: mine={token}",
+    "cookie alone": lambda token: f"the browser sent sessionid={token}",
+    "cookie that is set": lambda token: f"Set-Cookie: sessionid={token}; HttpOnly; Path=/",
+    "cookies as bytes": lambda token: f"(b'cookie', b'a=b; sessionid={token}')",
+    "cookies in a dict": lambda token: f"{{'Cookie': 'csrftoken={token}; a=b', 'Host': 'a'}}",
+    "hidden field": lambda token: f"csrfmiddlewaretoken={token}&username=demo",
 }
 
 
@@ -49,6 +69,24 @@ def test_token_never_survives(position: str, token: str) -> None:
     assert token[:12] not in masked
     assert token[-12:] not in masked
     assert MASK in masked
+
+
+real_jwt = st.tuples(base64url, base64url, base64url).map(
+    lambda parts: f"eyJ{parts[0]}.eyJ{parts[1]}.{parts[2]}"
+)
+
+
+@pytest.mark.parametrize("before", ["", "the JWT ", "jwt=", "(", "b'", "/path/"])
+@given(token=real_jwt)
+def test_jwt_never_survives_wherever_it_stands(before: str, token: str) -> None:
+    masked = mask(f"{before}{token} was sent")
+    assert all(part not in masked for part in token.split("."))
+    assert masked == f"{before}{MASK} was sent"
+
+
+def test_every_cookie_of_a_line_is_masked() -> None:
+    assert mask("Cookie: a=one; sessionid=two; b=three") == f"Cookie: {MASK}"
+    assert mask("it sent sessionid=two here") == f"it sent sessionid={MASK} here"
 
 
 @given(first=tokens, second=tokens)
@@ -68,6 +106,11 @@ def test_every_token_of_a_line_is_masked(first: str, second: str) -> None:
         "bearer of bad news",
         "3 tokens made for demo",
         "/api/token/ 200",
+        "Authorization is required.",
+        "no cookie was sent",
+        "cookie: none",
+        "access to /api/jwt/refresh/ 200",
+        "keyJ.a.b",
     ],
 )
 def test_what_is_no_credential_stays(text: str) -> None:

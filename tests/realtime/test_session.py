@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from realtime.grants import Grants
 from realtime.parameters import MAXIMUM_FILTER_VALUES
 from realtime.session import (
     LONGEST_ID,
+    Authenticate,
     Close,
     Effect,
     Reply,
@@ -337,6 +339,100 @@ def test_user_who_may_see_nothing_any_more_is_closed(session: Session) -> None:
     assert parsed(effect.last)["fatal"] is True
 
 
+def test_user_of_whom_nothing_is_known_may_come_back(session: Session) -> None:
+    (effect,) = session.refuse("unavailable", "Later.", close_code=1013)
+    assert isinstance(effect, Close)
+    assert (effect.code, effect.reason) == (1013, "unavailable")
+
+
+# Credentials that are swapped, and end.
+
+END = datetime(2024, 1, 15, 10, 45, tzinfo=UTC)
+END_TEXT = "2024-01-15T10:45:00.000Z"
+
+
+def test_credential_is_given_to_be_checked(session: Session) -> None:
+    effect = send(session, action="authenticate", id=7, token="SECRET")
+    assert effect == Authenticate(7, "SECRET")
+    assert "SECRET" not in repr(effect)
+
+
+@pytest.mark.parametrize("token", [None, "", 7, ["x"], {}])
+def test_credential_that_is_no_text_is_refused(session: Session, token: Any) -> None:
+    assert error_of(send(session, action="authenticate", id=7, token=token))["code"] == (
+        "invalid_value"
+    )
+
+
+def test_credential_of_the_same_user_is_taken_and_answered(
+    session: Session, grants: Grants
+) -> None:
+    (effect,) = session.renew(replace(grants, expires_at=END), id=7)
+    assert isinstance(effect, Reply)
+    assert parsed(effect.frame) == {
+        "type": "authenticated",
+        "timestamp": TIMESTAMP,
+        "id": 7,
+        "user": "operator",
+        "expires_at": END_TEXT,
+    }
+    assert session.grants.expires_at == END
+
+
+def test_credential_without_an_end_says_so(session: Session, grants: Grants) -> None:
+    (effect,) = session.renew(grants, id=None)
+    assert isinstance(effect, Reply)
+    assert parsed(effect.frame)["expires_at"] is None
+
+
+def test_credential_brings_what_its_user_may_see_by_now(session: Session, grants: Grants) -> None:
+    narrow = {"price": field_values({"venue": ["north"]})}
+    answer, change = session.renew(replace(grants, scopes=narrow), id=7)
+    assert isinstance(answer, Reply)
+    assert isinstance(change, Resubscribe)
+    assert change.changed == ("price",)
+
+
+def test_credential_of_another_user_is_refused_and_the_old_one_holds(
+    session: Session, grants: Grants
+) -> None:
+    (effect,) = session.renew(replace(grants, user_name="other", user_key="user:2"), id=7)
+    error = error_of(effect)
+    assert (error["code"], error["id"], error["fatal"]) == ("permission_denied", 7, False)
+    assert session.grants is grants
+
+
+def test_credentials_that_fail_count_as_bad_commands(session: Session, clock: FakeClock) -> None:
+    for _ in range(conf().max_bad_commands - 1):
+        (effect,) = session.refuse_credential("invalid_token", "No.", id=7)
+        error = error_of(effect)
+        assert (error["code"], error["id"], error["fatal"]) == ("invalid_token", 7, False)
+    (effect,) = session.refuse_credential("invalid_token", "No.", id=7)
+    assert isinstance(effect, Close)
+    assert effect.reason == "too_many_errors"
+
+
+def test_credential_that_cannot_be_checked_is_nobodys_fault(session: Session) -> None:
+    for _ in range(2 * conf().max_bad_commands):
+        (effect,) = session.postpone_credential("unavailable", "Later.", id=7)
+        assert error_of(effect)["code"] == "unavailable"
+
+
+def test_end_of_the_credential_is_announced_and_closes(session: Session) -> None:
+    (warning,) = session.warn(END)
+    assert isinstance(warning, Reply)
+    assert parsed(warning.frame) == {
+        "type": "token_expiring",
+        "timestamp": TIMESTAMP,
+        "expires_at": END_TEXT,
+    }
+    (effect,) = session.expire()
+    assert isinstance(effect, Close)
+    assert (effect.code, effect.reason) == (1008, "token_expired")
+    assert effect.last is not None
+    assert parsed(effect.last)["fatal"] is True
+
+
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=10)
 anything = st.recursive(
     scalars,
@@ -346,8 +442,12 @@ anything = st.recursive(
     max_leaves=8,
 )
 almost_valid = st.fixed_dictionaries(
-    {"action": st.sampled_from(["ping", "snapshot", "subscribe", "unsubscribe"]) | anything},
+    {
+        "action": st.sampled_from(["ping", "snapshot", "subscribe", "unsubscribe", "authenticate"])
+        | anything
+    },
     optional={
+        "token": anything,
         "id": anything,
         "feeds": st.lists(st.sampled_from(["price", "notice", "secret", "no"]) | anything)
         | anything,

@@ -10,7 +10,7 @@ import functools
 import os
 import uuid
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -36,7 +36,7 @@ from realtime.feeds import feeds
 from realtime.grants import Grants
 from realtime.log import HistoryExpired, LoggedEvent
 from realtime.models import Event, Stream
-from realtime.subscriptions import field_values
+from realtime.subscriptions import FieldValues, field_values
 from realtime.system_log import publish_log
 from realtime.testing import flush
 from tests.realtime.events import number_all, rolled_back
@@ -69,15 +69,14 @@ SETTINGS = {
     "REALTIME_COMMANDS_PER_SECOND": 100_000,
     "REALTIME_HEARTBEAT_SECONDS": 3600.0,
 }
-GRANTS = {
-    "everything": Grants("all", "user:1", None, dict.fromkeys(FEEDS, ())),
-    "second": Grants(
-        "second",
-        "user:2",
-        None,
-        {"position_update": field_values({"account": ["second"]}), "system_log": ()},
-    ),
-}
+# What the scope of the limited user may become: the accounts, and whether it sees log lines.
+SCOPES = (
+    (("second",), True),
+    (("default",), True),
+    (("default", "second"), True),
+    (("second",), False),
+)
+SLOWEST_RATE = 0.1
 
 RULES: set[str] = set()
 HAPPENINGS = {
@@ -88,6 +87,9 @@ HAPPENINGS = {
     "outcome replay",
     "outcome snapshot",
     "reason ahead_of_stream",
+    "reason subscription_changed",
+    "feeds lost",
+    "events held back",
     "slow clients resynchronised",
 }
 COUNTS: Counter[str] = Counter()
@@ -105,6 +107,19 @@ def counted(function: Rule) -> Rule:
         function(*args, **kwargs)
 
     return run
+
+
+def grants_within(accounts: Iterable[str], sees_logs: bool) -> Grants:
+    """Those of the user whose scope changes; the token `second` is its."""
+    positions = {"position_update": field_values({"account": list(accounts)})}
+    logs: dict[str, FieldValues] = {"system_log": ()} if sees_logs else {}
+    return Grants("second", "user:2", "second", positions | logs)
+
+
+GRANTS = {
+    "everything": Grants("all", "user:1", "everything", dict.fromkeys(FEEDS, ())),
+    "second": grants_within(*SCOPES[0]),
+}
 
 
 class Client:
@@ -157,6 +172,7 @@ class StreamMachine(RuleBasedStateMachine):
         for account in ACCOUNTS:
             Account.objects.get_or_create(pk=account)
         self.server = Server(GRANTS)
+        self.accounts, self.sees_logs = SCOPES[0]
         self.online: list[Client] = []
         self.offline: list[Client] = []
         self.stale: list[Position] = []
@@ -426,6 +442,8 @@ class StreamMachine(RuleBasedStateMachine):
 
     def _resume(self, pick: int, **query: str) -> None:
         client = self.offline.pop(pick % len(self.offline))
+        if client.replica.max_rate is not None:
+            query["max_rate"] = str(client.replica.max_rate)
         if client.replica.filters or len(client.replica.feeds) < len(FEEDS):
             query["feeds"] = ",".join(client.replica.feeds)
             query |= {
@@ -456,6 +474,69 @@ class StreamMachine(RuleBasedStateMachine):
         client.replica.is_unlimited = False
         filters = {"position_update": {"symbol": symbols}} if symbols else {}
         self._command(pick, action="subscribe", feeds=["position_update"], filters=filters)
+
+    @precondition(lambda self: self.online)
+    @rule(pick=pick, rate=st.sampled_from([SLOWEST_RATE, None]))
+    @counted
+    def limit_the_rate(self, pick: int, rate: float | None) -> None:
+        """So slow that nothing flushes of itself while the machine runs."""
+        client = self.online[pick % len(self.online)]
+        client.replica.is_unlimited = False
+        self._command(pick, action="subscribe", feeds=[], max_rate=rate)
+
+    @precondition(lambda self: self.online)
+    @rule(pick=pick, count=st.integers(1, 4))
+    @counted
+    def hold_back(self, pick: int, count: int) -> None:
+        """The first flush goes at once; what comes after it is held."""
+        self.limit_the_rate(pick, rate=SLOWEST_RATE)
+        for _ in range(2):
+            self.write_log_lines(count=count, size=0)
+            flush()
+
+    @rule()
+    @counted
+    def time_passes_for_the_paced(self) -> None:
+        self._flush_the_paced()
+
+    def _flush_the_paced(self) -> None:
+        """Every connection's next flush is due."""
+        serving = hub.current()
+        if serving is None:
+            return
+        for member in tuple(serving._members):
+            held = member._pace.first_held if member._pace is not None else 0
+            COUNTS["events held back"] += held > 0
+            self.server.call(member.flush)
+
+    @precondition(is_rare)
+    @rule(scope=st.sampled_from(SCOPES))
+    @counted
+    def change_the_scope(self, scope: tuple[tuple[str, ...], bool]) -> None:
+        """The limited user becomes a member of other accounts, or loses a permission."""
+        had_logs = self.sees_logs
+        self.accounts, self.sees_logs = scope
+        self.server.change_grants("second", grants_within(*scope))
+        for client in self.online:
+            client.read()
+            assert client.connection is not None
+            if not client.connection.is_writable:
+                continue
+            if client.token == "second" and not self.sees_logs:
+                COUNTS["feeds lost"] += had_logs
+                assert "system_log" not in client.replica.feeds
+
+    @precondition(lambda self: any(client.token == "second" for client in self.online))
+    @rule(scope=st.sampled_from(SCOPES))
+    @counted
+    def return_after_a_change_of_scope(self, scope: tuple[tuple[str, ...], bool]) -> None:
+        """What a client resumes from is no longer what it may see."""
+        client = next(client for client in self.online if client.token == "second")
+        self.online.remove(client)
+        client.disconnect()
+        self.offline.append(client)
+        self.change_the_scope(scope)
+        self._resume(len(self.offline) - 1)
 
     @precondition(lambda self: self.online)
     @rule(pick=pick, feed=st.sampled_from(FEEDS))
@@ -533,6 +614,7 @@ class StreamMachine(RuleBasedStateMachine):
         """After a flush every client that reads has the state of the database."""
         flush()
         self.server.settle()
+        self._flush_the_paced()
         expected = rows_in_database()
         newcomers: dict[str, State] = {}
         for client in self.online:
@@ -545,11 +627,19 @@ class StreamMachine(RuleBasedStateMachine):
             COUNTS["clients compared"] += 1
             replica = client.replica
             assert replica.is_complete
-            assert replica.errors == []
-            assert replica.state() == visible(expected, client)
+            may_be_refused = {"permission_denied"} if client.token == "second" else set()
+            assert set(replica.errors) <= may_be_refused
+            assert replica.state() == self._visible(expected, client)
             if client.token not in newcomers:
                 newcomers[client.token] = self._fresh_state(client.token)
             assert restricted(newcomers[client.token], replica) == replica.state()
+
+    def _visible(self, state: State, client: Client) -> State:
+        """The part of the database's state within a client's scope and subscription."""
+        positions = state["position_update"]
+        if client.token == "second":
+            positions = {k: row for k, row in positions.items() if row["account"] in self.accounts}
+        return restricted(state | {"position_update": positions}, client.replica)
 
     def _fresh_state(self, token: str) -> State:
         newcomer = Client(token)
@@ -586,14 +676,6 @@ def rows_in_database() -> State:
         "position_update": {row["position_id"]: row for row in rows},
         "system_log": [orjson.loads(event.data) for event in reversed(tail)],
     }
-
-
-def visible(state: State, client: Client) -> State:
-    """The part of the database's state within a client's scope and subscription."""
-    positions = state["position_update"]
-    if client.token != "everything":
-        positions = {k: row for k, row in positions.items() if row["account"] == client.token}
-    return restricted(state | {"position_update": positions}, client.replica)
 
 
 def restricted(state: State, replica: Replica) -> State:

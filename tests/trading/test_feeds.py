@@ -47,6 +47,9 @@ def test_the_protocols_example_is_what_a_client_gets(
     stored = Position.objects.get(pk=position.pk)
     assert (name, action) == ("position_update", "updated")
     assert data.pop("updated_at").endswith("Z")
+    assert data.pop("priced_at").endswith("Z")
+    assert (data.pop("imbalance"), data.pop("is_imbalanced")) == ("0", False)
+    assert (data.pop("spot_closed_quantity"), data.pop("perp_closed_quantity")) == ("0", "0")
     assert Decimal(data.pop("liquidation_distance")) == stored.liquidation_distance
     assert data == {
         "position_id": str(position.pk),

@@ -31,10 +31,6 @@ def test_migrations_are_complete() -> None:
     call_command("makemigrations", "trading", check=True, dry_run=True, verbosity=0)
 
 
-def test_a_new_database_has_the_default_account() -> None:
-    assert Account.objects.filter(pk="default").exists()
-
-
 @pytest.mark.parametrize(
     "change",
     [

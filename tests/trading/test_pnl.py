@@ -131,6 +131,13 @@ def test_a_loss_is_above_a_limit_exactly_when_its_fraction_is(
         assert (fraction > limit) == (exact > Fraction(limit))
 
 
+def test_a_loss_above_its_limit_by_less_than_is_kept_is_above_it() -> None:
+    # 3 % of a billion and a cent: the fraction has eleven decimals, of which eight are kept.
+    loss = pnl.daily_loss(day_start=Decimal(10**9), equity=Decimal("969999999.99"))
+    assert loss == Decimal("0.03000001")
+    assert pnl.drawdown(peak=Decimal(10**9), equity=Decimal(97 * 10**7)) == Decimal("0.03")
+
+
 def test_losses_are_measured_from_the_peak_and_from_the_days_start() -> None:
     assert pnl.drawdown(peak=Decimal(100), equity=Decimal(94)) == Decimal("0.06")
     assert pnl.daily_loss(day_start=Decimal(100), equity=Decimal(103)) == 0

@@ -13,8 +13,9 @@ from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from realtime.feeds import feeds
-from realtime.grants import anonymous_grants, grants_of
+from realtime.grants import anonymous_grants, grants_of, grants_of_all
 from realtime.testing import flush
+from realtime.user_permissions import preload_permissions
 from tests.trading.conftest import MONDAY, add_user, open_example
 from trading import selectors, services
 from trading.models import Account, Position
@@ -209,3 +210,17 @@ def test_seeing_all_accounts_is_no_permission_to_see_a_feed(default_account: Acc
     user.user_permissions.add(Permission.objects.get(codename="view_all_accounts"))
     assert grants_of(user).scopes.keys().isdisjoint(FEEDS)
     assert signed_in(user).get("/api/positions/").status_code == 403
+
+
+def test_accounts_of_many_users_take_one_query_for_all_feeds() -> None:
+    members = [add_user(f"member{number}", "north", f"own{number}") for number in range(5)]
+    chief = add_user("chief", sees_all=True)
+    users = list(User.objects.filter(pk__in=[user.pk for user in (*members, chief)]).order_by("pk"))
+    preload_permissions(users)
+    with CaptureQueriesContext(connection) as queries:
+        found = grants_of_all(users)
+    assert len(queries) == 1
+    for number, grants in enumerate(found[:-1]):
+        accounts = frozenset({"north", f"own{number}"})
+        assert [dict(grants.scopes[name]) for name in FEEDS] == [{"account": accounts}] * 3
+    assert [dict(found[-1].scopes[name]) for name in FEEDS] == [{}] * 3

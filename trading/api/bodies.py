@@ -13,8 +13,10 @@ from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 from rest_framework.settings import api_settings
 
-from trading.models import DEFAULT_ACCOUNT
-from trading.services.positions import LONGEST_REASON, LONGEST_STRATEGY
+from trading.models import DEFAULT_ACCOUNT, FillEffect, FillLeg
+from trading.services.closing import LONGEST_REASON
+from trading.services.fills import LONGEST_FILL_ID
+from trading.services.positions import LONGEST_STRATEGY
 from trading.services.risk import LONGEST_REASON as LONGEST_RISK_REASON
 
 LONGEST_ACCOUNT = 50
@@ -123,6 +125,40 @@ class ClosePositionBody(Body):
 
     spot_exit_price = AmountField()
     perp_exit_price = AmountField()
+    fees = AmountField(required=False)
+    reason = TextField(required=False, allow_blank=True, max_length=LONGEST_REASON)
+
+
+class StartPositionBody(Body):
+    """`POST /api/positions/start/`."""
+
+    account = account_field()
+    symbol = TextField(max_length=LONGEST_SYMBOL)
+    spot_price = AmountField()
+    perp_price = AmountField()
+    leverage = AmountField(required=False)
+    strategy_id = TextField(required=False, allow_blank=True, max_length=LONGEST_STRATEGY)
+    position_id = KeyField(required=False)
+
+
+class FillBody(Body):
+    """`POST /api/positions/{position_id}/fills/`."""
+
+    leg = serializers.ChoiceField(choices=FillLeg.values)
+    effect = serializers.ChoiceField(choices=FillEffect.values)
+    price = AmountField()
+    quantity = AmountField()
+    fee = AmountField(required=False)
+    fill_id = TextField(max_length=LONGEST_FILL_ID)
+
+
+class ReducePositionBody(Body):
+    """`POST /api/positions/{position_id}/reduce/`."""
+
+    spot_quantity = AmountField(required=False)
+    perp_quantity = AmountField(required=False)
+    spot_exit_price = AmountField(required=False)
+    perp_exit_price = AmountField(required=False)
     fees = AmountField(required=False)
     reason = TextField(required=False, allow_blank=True, max_length=LONGEST_REASON)
 

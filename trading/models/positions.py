@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import uuid
+from decimal import Decimal
 
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q
 
@@ -20,8 +22,6 @@ ABOVE_ZERO = (
     "perp_current_price",
     "spot_exit_price",
     "perp_exit_price",
-    "spot_quantity",
-    "perp_quantity",
 )
 
 
@@ -34,6 +34,22 @@ class PositionStatus(models.TextChoices):
 
 
 LIVE_STATUSES = (PositionStatus.OPEN, PositionStatus.CLOSING)
+
+
+def _holds_or_held(leg: str) -> Q:
+    """A leg holds something, unless all of it is closed or its fills are still to come."""
+    held, closed = f"{leg}_quantity", f"{leg}_closed_quantity"
+    emptied = Q(**{held: 0}) & (Q(**{f"{closed}__gt": 0}) | Q(by_fills=True))
+    return Q(**{f"{closed}__gte": 0}) & (Q(**{f"{held}__gt": 0}) | emptied)
+
+
+def _exit_price_of_what_is_closed(leg: str) -> Q:
+    closed, exit_price = f"{leg}_closed_quantity", f"{leg}_exit_price__isnull"
+    return Q(**{closed: 0, exit_price: True}) | Q(**{f"{closed}__gt": 0, exit_price: False})
+
+
+def _nothing_closed() -> Q:
+    return Q(spot_closed_quantity=0, perp_closed_quantity=0)
 
 
 class Position(PublishedModel):
@@ -56,10 +72,19 @@ class Position(PublishedModel):
     perp_exit_price = unknown_amount("perp exit price")
     spot_quantity = amount("spot quantity")
     perp_quantity = amount("perp quantity")
+    spot_closed_quantity = amount("spot quantity closed", default=0)
+    perp_closed_quantity = amount("perp quantity closed", default=0)
+    by_fills = models.BooleanField(
+        "by fills", default=False, help_text="Opened empty; holds what its fills say."
+    )
+    is_imbalanced = models.BooleanField("imbalanced", default=False)
     leverage = amount("leverage", default=1)
 
     fees = amount("fees", default=0)
     funding_collected = amount("funding collected", default=0)
+    closed_pnl = amount(
+        "PnL of what is closed", default=0, help_text="Price gains alone, before funding and fees."
+    )
     unrealized_pnl = unknown_amount("unrealised PnL")
     realized_pnl = unknown_amount("realised PnL")
     liquidation_price = unknown_amount("liquidation price")
@@ -69,6 +94,10 @@ class Position(PublishedModel):
     opened_at = models.DateTimeField("opened at", help_text="Market time.")
     closed_at = models.DateTimeField("closed at", null=True, blank=True, help_text="Market time.")
     recorded_at = models.DateTimeField("recorded at", help_text="Market time of the last change.")
+    priced_at = models.DateTimeField(
+        "priced at", null=True, blank=True, help_text="Wall clock of the last price."
+    )
+    created_at = models.DateTimeField("created at", auto_now_add=True, help_text="Wall clock.")
     updated_at = ChangedAtField("updated at", auto_now=True, help_text="Wall clock.")
 
     class Meta(PublishedModel.Meta):
@@ -86,6 +115,12 @@ class Position(PublishedModel):
         )
         constraints = (
             *above_zero("trading_position", *ABOVE_ZERO),
+            models.CheckConstraint(
+                condition=_holds_or_held("spot"), name="trading_position_spot_quantity"
+            ),
+            models.CheckConstraint(
+                condition=_holds_or_held("perp"), name="trading_position_perp_quantity"
+            ),
             models.CheckConstraint(
                 condition=Q(status__in=PositionStatus.values), name="trading_position_status"
             ),
@@ -111,17 +146,49 @@ class Position(PublishedModel):
                     | Q(
                         ~Q(status=PositionStatus.CLOSED),
                         closed_at__isnull=True,
-                        spot_exit_price__isnull=True,
-                        perp_exit_price__isnull=True,
-                        realized_pnl__isnull=True,
                     )
                 ),
                 name="trading_position_closed_when_closed",
+            ),
+            models.CheckConstraint(
+                condition=(
+                    Q(status=PositionStatus.CLOSED)
+                    | (
+                        _exit_price_of_what_is_closed("spot")
+                        & _exit_price_of_what_is_closed("perp")
+                        & (
+                            (_nothing_closed() & Q(realized_pnl__isnull=True))
+                            | (~_nothing_closed() & Q(realized_pnl__isnull=False))
+                        )
+                    )
+                ),
+                name="trading_position_realised_as_closed",
             ),
         )
 
     def __str__(self) -> str:
         return f"{self.symbol} {self.status} {self.position_id}"
+
+    def clean(self) -> None:
+        """Say in a form what the database would refuse: a leg that holds nothing."""
+        super().clean()
+        for leg in ("spot", "perp"):
+            quantity = getattr(self, f"{leg}_quantity")
+            may_be_empty = self.by_fills or getattr(self, f"{leg}_closed_quantity") > 0
+            if quantity is not None and (quantity < 0 or not (quantity or may_be_empty)):
+                raise ValidationError({f"{leg}_quantity": "It must be above zero."})
+
+    @property
+    def imbalance(self) -> Decimal | None:
+        """What the legs leave unhedged: spot − perp while it is live, above zero when long.
+
+        None for a row that says nothing yet.
+        """
+        if self.status == PositionStatus.CLOSED:
+            return pnl.ZERO
+        if self.spot_quantity is None or self.perp_quantity is None:
+            return None
+        return self.spot_quantity - self.perp_quantity
 
     @property
     def spot_leg(self) -> pnl.Leg:

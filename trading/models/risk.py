@@ -45,6 +45,13 @@ class RiskStatus(PublishedModel):
     daily_loss_pct = amount("daily loss", default=0)
     drawdown_limit = amount("drawdown limit")
     daily_loss_limit = amount("daily loss limit")
+    stale_inputs = models.CharField(
+        "stale inputs", max_length=32, blank=True, help_text="What is overdue, with commas."
+    )
+    stale_since = models.DateTimeField(
+        "stale since", null=True, blank=True, help_text="Wall clock of the last input."
+    )
+    warning = models.CharField("warning", max_length=300, blank=True)
     recorded_at = models.DateTimeField("recorded at", help_text="Market time of the last change.")
     updated_at = models.DateTimeField("updated at", auto_now=True, help_text="Wall clock.")
 

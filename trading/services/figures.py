@@ -1,4 +1,4 @@
-"""Sets the figures of a position that follow from its prices, funding and fees."""
+"""Sets the figures of a position that follow from its prices, fills, funding and fees."""
 
 from __future__ import annotations
 
@@ -7,40 +7,68 @@ from decimal import Decimal
 from trading import pnl
 from trading.amounts import ZERO, rounded
 from trading.conf import risk_conf
-from trading.models import Position
+from trading.models import Position, PositionStatus
 
 # What `refresh` sets, and therefore what a service that calls it has to save.
-FIGURES = ("unrealized_pnl", "realized_pnl", "liquidation_price", "liquidation_distance")
+FIGURES = (
+    "unrealized_pnl",
+    "realized_pnl",
+    "liquidation_price",
+    "liquidation_distance",
+    "is_imbalanced",
+)
 
 
 def refresh(position: Position) -> None:
-    """Compute PnL and liquidation anew; raises InvalidAmount when a figure fits no column."""
+    """Compute PnL, liquidation and imbalance anew; raises InvalidAmount for a figure too large."""
     if position.closed_at is None:
-        position.unrealized_pnl = _net_pnl(
-            position,
-            spot_price=position.spot_current_price,
-            perp_price=position.perp_current_price,
-        )
+        position.unrealized_pnl = _unrealized_pnl(position)
+        position.realized_pnl = position.closed_pnl if has_closed_parts(position) else None
     else:
-        position.unrealized_pnl = ZERO
-        position.realized_pnl = _net_pnl(
-            position, spot_price=position.spot_exit_price, perp_price=position.perp_exit_price
-        )
+        net = position.closed_pnl + position.funding_collected - position.fees
+        position.unrealized_pnl, position.realized_pnl = ZERO, rounded(net, field="pnl")
     _refresh_liquidation(position)
+    position.is_imbalanced = position.status != PositionStatus.CLOSED and pnl.is_imbalanced(
+        spot=position.spot_quantity,
+        perp=position.perp_quantity,
+        limit=risk_conf().imbalance_limit,
+    )
 
 
-def _net_pnl(
-    position: Position, *, spot_price: Decimal | None, perp_price: Decimal | None
-) -> Decimal | None:
+def rebook(position: Position) -> None:
+    """Take a closed position's prices and quantities, corrected by hand, for what was executed."""
+    gain = pnl.net_pnl(
+        spot=position.spot_leg,
+        perp=position.perp_leg,
+        spot_price=position.spot_exit_price,
+        perp_price=position.perp_exit_price,
+        funding=ZERO,
+        fees=ZERO,
+    )
+    assert gain is not None  # A closed position has both exit prices.
+    position.closed_pnl = rounded(gain, field="pnl")
+
+
+def has_closed_parts(position: Position) -> bool:
+    """Whether something of the position is closed."""
+    return bool(position.spot_closed_quantity or position.perp_closed_quantity)
+
+
+def _unrealized_pnl(position: Position) -> Decimal | None:
+    # A leg that holds nothing gains nothing, whatever its price.
     net = pnl.net_pnl(
         spot=position.spot_leg,
         perp=position.perp_leg,
-        spot_price=spot_price,
-        perp_price=perp_price,
+        spot_price=_price_of_held(position.spot_leg, position.spot_current_price),
+        perp_price=_price_of_held(position.perp_leg, position.perp_current_price),
         funding=position.funding_collected,
         fees=position.fees,
     )
     return None if net is None else rounded(net, field="pnl")
+
+
+def _price_of_held(leg: pnl.Leg, price: Decimal | None) -> Decimal | None:
+    return price if leg.quantity else leg.entry_price
 
 
 def _refresh_liquidation(position: Position) -> None:

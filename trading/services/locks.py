@@ -13,7 +13,7 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from trading.conf import risk_conf
-from trading.errors import AccountNotFound, PositionNotFound
+from trading.errors import AccountNotFound, PositionAlreadyClosed, PositionNotFound
 from trading.models import (
     DEFAULT_ACCOUNT,
     LIVE_STATUSES,
@@ -44,11 +44,14 @@ def lock_accounts(accounts: QuerySet[Any, Any], *, using: str) -> list[str]:
 
 
 def lock_risk_status(account: Account, *, at: datetime) -> RiskStatus:
-    """Lock the risk status of an account that is locked already; the first time it is made."""
+    """Lock the risk status of an account that is locked already; the first time it is made.
+
+    Its limits are those in force now: what is decided next is decided by them.
+    """
+    limits = risk_conf()
     rows = RiskStatus.objects.select_for_update(no_key=True)
     status: RiskStatus | None = rows.filter(pk=account.pk).first()
     if status is None:
-        limits = risk_conf()
         status = RiskStatus(
             account=account,
             drawdown_limit=limits.drawdown_limit,
@@ -56,6 +59,8 @@ def lock_risk_status(account: Account, *, at: datetime) -> RiskStatus:
             recorded_at=at,
         )
         status.save(force_insert=True)
+    status.drawdown_limit = limits.drawdown_limit
+    status.daily_loss_limit = limits.daily_loss_limit
     return status
 
 
@@ -66,6 +71,14 @@ def lock_position(position_id: UUID | str) -> Position:
         position: Position = Position.objects.select_for_update(no_key=True).get(pk=key)
     except Position.DoesNotExist:
         raise PositionNotFound(position_id=position_id) from None
+    return position
+
+
+def lock_live_position(position_id: UUID | str) -> Position:
+    """Lock a position that is not closed; raises PositionNotFound and PositionAlreadyClosed."""
+    position = lock_position(position_id)
+    if position.status == PositionStatus.CLOSED:
+        raise PositionAlreadyClosed(position_id=position_id)
     return position
 
 

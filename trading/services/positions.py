@@ -1,4 +1,4 @@
-"""Opening, updating, repricing and closing positions; each publishes what it changed."""
+"""Opening, updating and repricing positions; each publishes what it changed."""
 
 from __future__ import annotations
 
@@ -9,18 +9,28 @@ from decimal import Decimal
 from uuid import UUID, uuid4
 
 from django.db import transaction
+from django.utils import timezone
 
 from realtime.timestamps import isoformat
 from trading import amounts
 from trading.amounts import Amount
-from trading.errors import PositionAlreadyClosed, PositionExists, StalePosition, TradingPaused
-from trading.models import DEFAULT_ACCOUNT, Account, Position, PositionStatus, RiskState
+from trading.errors import PositionExists, StalePosition, TradingPaused
+from trading.models import (
+    DEFAULT_ACCOUNT,
+    Account,
+    FillEffect,
+    FillLeg,
+    Position,
+    PositionStatus,
+    RiskState,
+)
 from trading.services import locks
+from trading.services.booking import Execution, write_fills
 from trading.services.figures import FIGURES, refresh
 from trading.services.standing import end_pause_of_an_earlier_day
 
 LONGEST_STRATEGY = 64
-LONGEST_REASON = 200
+PRICES = ("spot_current_price", "perp_current_price")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +79,56 @@ def open_position(
         fees=amounts.fee(fees, field="fees"),
         funding_collected=amounts.ZERO,
     )
-    refresh(position)
-    with transaction.atomic():
-        position.account = locks.lock_account(account)
-        # After the lock, so that market times rise in the order of the decisions.
-        position.opened_at = position.recorded_at = amounts.market_time(at)
-        _require_trading(position.account, at=position.opened_at)
-        if Position.objects.filter(pk=position.pk).exists():
-            raise PositionExists(field="position_id", position_id=position.pk)
-        position.save(force_insert=True)
-    return position
+    return _add(
+        position,
+        Execution(
+            FillLeg.SPOT,
+            FillEffect.OPENING,
+            position.spot_entry_price,
+            position.spot_quantity,
+            fee=position.fees,
+        ),
+        Execution(
+            FillLeg.PERP, FillEffect.OPENING, position.perp_entry_price, position.perp_quantity
+        ),
+        account=account,
+        at=at,
+    )
+
+
+def start_position(
+    *,
+    symbol: str,
+    spot_price: Amount,
+    perp_price: Amount,
+    account: str = DEFAULT_ACCOUNT,
+    strategy_id: str = "",
+    leverage: Amount = 1,
+    simulated: bool = False,
+    position_id: UUID | None = None,
+    at: datetime | None = None,
+) -> Position:
+    """Open a position that holds nothing yet: `record_fill` fills it, one leg at a time.
+
+    The prices are those expected, and stand for the entry prices until the first fill. Raises as
+    `open_position`.
+    """
+    position = Position(
+        position_id=position_id or uuid4(),
+        symbol=amounts.symbol(symbol),
+        strategy_id=amounts.text(strategy_id, field="strategy_id", longest=LONGEST_STRATEGY),
+        status=PositionStatus.OPEN,
+        simulated=simulated,
+        by_fills=True,
+        spot_entry_price=amounts.price(spot_price, field="spot_price"),
+        perp_entry_price=amounts.price(perp_price, field="perp_price"),
+        spot_quantity=amounts.ZERO,
+        perp_quantity=amounts.ZERO,
+        leverage=amounts.leverage(leverage, field="leverage"),
+        fees=amounts.ZERO,
+        funding_collected=amounts.ZERO,
+    )
+    return _add(position, account=account, at=at)
 
 
 def update_position(
@@ -108,10 +158,12 @@ def update_position(
     }
     given = {name: value for name, value in changes.items() if value is not None}
     with transaction.atomic():
-        position = _lock_live(position_id)
+        position = locks.lock_live_position(position_id)
         _require_seen(position, seen_updated_at)
         for name, value in given.items():
             setattr(position, name, value)
+        if not given.keys().isdisjoint(PRICES):
+            position.priced_at = timezone.now()
         _save(position, *given, at=at)
     return position
 
@@ -139,47 +191,26 @@ def reprice_positions(
         moment = amounts.market_time(at)
         for position in positions:
             position.spot_current_price, position.perp_current_price = known[position.symbol]
-            _save(position, "spot_current_price", "perp_current_price", at=moment)
+            if None not in known[position.symbol]:
+                position.priced_at = timezone.now()
+            _save(position, *PRICES, at=moment)
     return positions
 
 
-def close_position(
-    *,
-    position_id: UUID | str,
-    spot_exit_price: Amount,
-    perp_exit_price: Amount,
-    fees: Amount = 0,
-    reason: str = "",
-    at: datetime | None = None,
-) -> Position:
-    """Close both legs at these prices and realise the PnL; `fees` are those of closing.
-
-    Raises PositionNotFound, PositionAlreadyClosed and InvalidInput.
-    """
-    spot_price = amounts.price(spot_exit_price, field="spot_exit_price")
-    perp_price = amounts.price(perp_exit_price, field="perp_exit_price")
-    closing_fees = amounts.fee(fees, field="fees")
-    words = amounts.text(reason, field="reason", longest=LONGEST_REASON)
+def _add(position: Position, *executions: Execution, account: str, at: datetime | None) -> Position:
+    position.closed_pnl = amounts.ZERO
+    position.spot_closed_quantity = position.perp_closed_quantity = amounts.ZERO
+    refresh(position)
     with transaction.atomic():
-        position = _lock_live(position_id)
-        position.status = PositionStatus.CLOSED
-        position.spot_exit_price = position.spot_current_price = spot_price
-        position.perp_exit_price = position.perp_current_price = perp_price
-        position.fees = amounts.rounded(position.fees + closing_fees, field="fees")
-        position.close_reason = words or position.close_reason
-        position.closed_at = max(amounts.market_time(at), position.opened_at)
-        _save(
-            position,
-            "status",
-            "spot_exit_price",
-            "perp_exit_price",
-            "spot_current_price",
-            "perp_current_price",
-            "fees",
-            "close_reason",
-            "closed_at",
-            at=position.closed_at,
-        )
+        position.account = locks.lock_account(account)
+        # After the lock, so that market times rise in the order of the decisions.
+        position.opened_at = position.recorded_at = amounts.market_time(at)
+        _require_trading(position.account, at=position.opened_at)
+        if Position.objects.filter(pk=position.pk).exists():
+            raise PositionExists(field="position_id", position_id=position.pk)
+        position.priced_at = timezone.now()
+        position.save(force_insert=True)
+        write_fills(position, *executions, at=position.opened_at)
     return position
 
 
@@ -188,13 +219,6 @@ def _require_trading(account: Account, *, at: datetime) -> None:
     end_pause_of_an_earlier_day(status, at=at)
     if status.status != RiskState.NORMAL:
         raise TradingPaused(account=account.pk, status=status.status, reason=status.message)
-
-
-def _lock_live(position_id: UUID | str) -> Position:
-    position = locks.lock_position(position_id)
-    if position.status == PositionStatus.CLOSED:
-        raise PositionAlreadyClosed(position_id=position_id)
-    return position
 
 
 def _require_seen(position: Position, seen_updated_at: datetime | None) -> None:
@@ -210,7 +234,7 @@ def _require_seen(position: Position, seen_updated_at: datetime | None) -> None:
 def _save(position: Position, *changed: str, at: datetime | None) -> None:
     refresh(position)
     position.recorded_at = amounts.market_time(at)
-    position.save(update_fields=[*changed, *FIGURES, "recorded_at", "updated_at"])
+    position.save(update_fields=[*changed, *FIGURES, "priced_at", "recorded_at", "updated_at"])
 
 
 def _known_price(value: Amount | None, *, field: str) -> Decimal | None:

@@ -126,7 +126,7 @@ def _start_measuring(status: RiskStatus, *, decision: Decision, at: datetime) ->
     status.drawdown_pct = status.daily_loss_pct = amounts.ZERO
     status.drawdown_limit = limits.drawdown_limit
     status.daily_loss_limit = limits.daily_loss_limit
-    apply_standing(status, risk.NORMAL, at=at, also_changed=MEASURED)
+    apply_standing(status, risk.NORMAL, decision=decision, at=at, also_changed=MEASURED)
 
 
 def _lock(account: str, *, at: datetime | None) -> tuple[RiskStatus, datetime]:

@@ -13,6 +13,7 @@ from trading import risk
 from trading.conf import risk_conf
 from trading.models import PositionStatus, RiskChange, RiskState, RiskStatus
 from trading.services import locks
+from trading.services.alerts import kind_of_change, raise_alert
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -20,7 +21,10 @@ if TYPE_CHECKING:
 RISK_ENGINE = "risk engine"
 PAUSE_IS_OVER = "The day of the pause is over."
 HARD_STOP_REASON = "hard_stop"
-STANDING = ("status", "message", "paused_on", "recorded_at", "updated_at")
+STANDING = (
+    *("status", "message", "paused_on", "drawdown_limit", "daily_loss_limit"),
+    *("recorded_at", "updated_at"),
+)
 BASELINE = ("total_equity", "peak_equity", "day_start_equity", "day")
 FIGURES = ("drawdown_pct", "daily_loss_pct", "drawdown_limit", "daily_loss_limit")
 MEASURED = (*BASELINE, *FIGURES)
@@ -63,7 +67,7 @@ def change_standing(
 ) -> None:
     """Keep the change with the row's present figures, and apply it."""
     keep_change(status, standing, decision=decision, at=at)
-    apply_standing(status, standing, at=at, also_changed=also_changed)
+    apply_standing(status, standing, decision=decision, at=at, also_changed=also_changed)
 
 
 def keep_change(
@@ -92,13 +96,15 @@ def apply_standing(
     status: RiskStatus,
     standing: risk.Standing,
     *,
+    decision: Decision,
     at: datetime,
     also_changed: tuple[str, ...] = (),
 ) -> None:
     """Save the standing; a hard stop marks the open positions in the same transaction.
 
-    The account is locked, so that none is opened in between.
+    The account is locked, so that none is opened in between. Alerts are written with it.
     """
+    kind = kind_of_change(old=status.status, new=standing.status)
     status.status = RiskState(standing.status.value)
     status.message = standing.message
     status.paused_on = standing.paused_on
@@ -106,6 +112,8 @@ def apply_standing(
     status.save(update_fields=[*STANDING, *also_changed])
     if standing.status is risk.Status.HARD_STOP:
         _mark_positions_closing(account=status.account_id, at=at)
+    if kind is not None:
+        raise_alert(kind, status, reason=decision.reason, made_by=decision.made_by)
 
 
 def _mark_positions_closing(*, account: str, at: datetime) -> None:

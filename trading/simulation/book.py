@@ -19,8 +19,12 @@ class Book:
 
     @property
     def equity(self) -> Decimal:
-        """Cash and the unrealised gain of every position whose prices are known."""
-        gains = [position.unrealized_pnl for position in self.positions.values()]
+        """Cash, what positions have realised in parts, and their unrealised gain where known."""
+        gains = [
+            gain
+            for position in self.positions.values()
+            for gain in (position.unrealized_pnl, position.realized_pnl)
+        ]
         total = self.cash + sum((gain for gain in gains if gain is not None), amounts.ZERO)
         return amounts.rounded(total, field="equity")
 

@@ -8,7 +8,8 @@ import orjson
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from realtime import relay
-from realtime.feeds import Feed, ModelFeed, feeds, publish
+from realtime.broadcasting import MODULE, publish_tests
+from realtime.feeds import Feed, feeds, publish
 from realtime.log import Action
 from realtime.system_log import LEVELS, publish_log
 
@@ -45,7 +46,8 @@ class Command(BaseCommand):
         elif options["log"]:
             self._publish_log(*options["log"])
         else:
-            self._publish_tests()
+            for name, event in publish_tests():
+                self._say(name, event)
         if not relay.drain(deadline_seconds=DRAIN_SECONDS):
             self.stderr.write("Committed; the servers will find it at their next look at the log.")
 
@@ -64,16 +66,8 @@ class Command(BaseCommand):
     def _publish_log(self, level: str, text: str) -> None:
         if level.upper() not in LEVELS:
             raise CommandError(f"{level!r} is not a level; there are: {', '.join(LEVELS)}.")
-        event = publish_log(level=level.upper(), message=text, module="broadcast")
+        event = publish_log(level=level.upper(), message=text, module=MODULE)
         self._say("system_log", event)
-
-    def _publish_tests(self) -> None:
-        for name, feed in feeds().items():
-            if name == "system_log":
-                self._publish_log("INFO", "Test broadcast")
-            else:
-                # Closed at once: a test object must not stay in anybody's state.
-                self._say(name, publish(name, _test_data(feed), action=Action.CLOSED))
 
     def _say(self, name: str, event: int) -> None:
         self.stdout.write(f"{name}: event {event}")
@@ -89,9 +83,3 @@ def _parse(text: str, feed: Feed) -> dict[str, Any]:
     if feed.key_field is not None and not data.get(feed.key_field):
         raise CommandError(f"--data lacks {feed.key_field!r}, the key of {feed.name}.")
     return data
-
-
-def _test_data(feed: Feed) -> dict[str, Any]:
-    """Data of the feed's shape: that of a model's feed is made from an empty row."""
-    data: dict[str, Any] = dict(feed.data(feed.model())) if isinstance(feed, ModelFeed) else {}
-    return data | {"test": True, feed.key_field or "message": "test"}

@@ -47,6 +47,16 @@ def open_position(**changes: str) -> str:
     return str(services.open_position(**values).pk)
 
 
+def record_equity(*, total_equity: str) -> None:
+    """Record a reading of the default account, now."""
+    services.record_equity(total_equity=total_equity)
+
+
+def record_fill(*, key: str, **fill: str) -> None:
+    """Record a fill of a position, now."""
+    services.record_fill(position_id=key, **fill)
+
+
 def close_position(*, key: str) -> None:
     """Close a position by the service."""
     services.close_position(position_id=key, spot_exit_price="46000", perp_exit_price="46001")

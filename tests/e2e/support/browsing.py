@@ -28,9 +28,9 @@ class Browser:
         headers = {"Cookie": self.header, "Accept": "text/html"}
         return self._keep(self._server.fetch(path, headers=headers))
 
-    def post(self, path: str, fields: Mapping[str, str]) -> Answer:
-        """Send the form that the page at `path` has, with these fields."""
-        page = self.get(path)
+    def post(self, path: str, fields: Mapping[str, str], *, form_at: str = "") -> Answer:
+        """Send the form that the page at `path`, or at `form_at`, has, with these fields."""
+        page = self.get(form_at or path)
         token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page.body)
         assert token, page.body
         headers = {"Cookie": self.header, "Content-Type": FORM_TYPE, "Accept": "text/html"}

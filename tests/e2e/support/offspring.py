@@ -6,6 +6,7 @@ It prints each message that it has committed, after the commit.
 from __future__ import annotations
 
 import atexit
+import faulthandler
 import multiprocessing
 import os
 import sys
@@ -40,7 +41,10 @@ def publish_and_hand_on(name: str) -> None:
     from realtime import relay
 
     publish_some(name)
-    assert relay.drain(deadline_seconds=DRAIN_SECONDS)
+    if not relay.drain(deadline_seconds=DRAIN_SECONDS):
+        # What every thread waits for tells whether a lock came over the fork.
+        faulthandler.dump_traceback(all_threads=True)
+        raise AssertionError(f"{name}: not handed on after {DRAIN_SECONDS} s; {relay.current()}")
 
 
 def publish_many() -> None:

@@ -22,20 +22,27 @@ NUMBERS = frozenset(
             for kind in ("entry", "current", "exit")
         ),
         *("spot_quantity", "perp_quantity", "leverage", "fees", "funding_collected"),
+        *("spot_closed_quantity", "perp_closed_quantity", "imbalance"),
         *("unrealized_pnl", "realized_pnl", "liquidation_price", "liquidation_distance"),
         *("total_equity", "current_equity", "peak_equity", "day_start_equity"),
         *("drawdown_pct", "drawdown_limit", "daily_loss_pct", "daily_loss_limit"),
     }
 )
-MOMENTS = frozenset({"opened_at", "closed_at", "recorded_at", "updated_at"})
+MOMENTS = frozenset(
+    {"opened_at", "closed_at", "priced_at", "recorded_at", "updated_at", "stale_since"}
+)
+BOOLEANS = frozenset({"simulated", "is_imbalanced"})
 # Columns that are rows' own business, by feed.
 UNPUBLISHED = {
-    "position_update": (),
+    "position_update": ("by_fills", "closed_pnl", "created_at"),
     "equity_update": ("id", "created_at"),
     "risk_status_update": ("day",),
 }
 
-POSITIONS = "SELECT * FROM trading_position"
+POSITIONS = (
+    "SELECT *, CASE status WHEN 'closed' THEN 0 ELSE spot_quantity - perp_quantity END "
+    "AS imbalance FROM trading_position"
+)
 EQUITY = (
     "SELECT *, total_equity AS current_equity FROM trading_equitysnapshot "
     "WHERE id IN (SELECT max(id) FROM trading_equitysnapshot GROUP BY account_id)"
@@ -102,8 +109,11 @@ def _value(name: str, value: Any) -> Any:
         return _moment(value)
     if name == "position_id":
         return str(UUID(str(value)))
-    if name == "simulated":
+    if name in BOOLEANS:
         return bool(value)
+    if name == "stale_inputs" and isinstance(value, str):
+        # The column has commas between.
+        return value.split(",") if value else []
     return str(value) if isinstance(value, date) else value
 
 

@@ -21,6 +21,15 @@ OPENING: Mapping[str, Any] = {
     "spot_quantity": "0.1",
     "perp_quantity": "0.1",
 }
+STARTING: Mapping[str, Any] = {"symbol": "BTC/USDT", "spot_price": "45000", "perp_price": "45010"}
+FILL: Mapping[str, Any] = {
+    "leg": "spot",
+    "effect": "opening",
+    "price": "45100",
+    "quantity": "0.1",
+    "fill_id": "a-1",
+}
+PART: Mapping[str, Any] = {"spot_quantity": "0.04", "spot_exit_price": "45500"}
 PRICES = {"spot_exit_price": "45500", "perp_exit_price": "45400"}
 
 

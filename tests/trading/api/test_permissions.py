@@ -11,9 +11,18 @@ from rest_framework.permissions import SAFE_METHODS
 from rest_framework.test import APIClient
 
 from realtime.permissions import FeedPermission
-from tests.trading.api.people import OPENING, PRICES, WRITES, add_trader, signed_in
+from tests.trading.api.people import (
+    FILL,
+    OPENING,
+    PART,
+    PRICES,
+    STARTING,
+    WRITES,
+    add_trader,
+    signed_in,
+)
 from tests.trading.conftest import open_example
-from trading.models import Account, EquitySnapshot, Position, PositionStatus, RiskChange
+from trading.models import Account, EquitySnapshot, Fill, Position, PositionStatus, RiskChange
 from trading.urls import urlpatterns
 
 pytestmark = pytest.mark.django_db
@@ -23,6 +32,9 @@ REQUESTS: tuple[tuple[str, str, dict[str, Any], str], ...] = (
     ("post", "positions/", dict(OPENING), "add_position"),
     ("patch", "positions/POSITION/", {"fees": "7"}, "change_position"),
     ("post", "positions/POSITION/close/", PRICES, "change_position"),
+    ("post", "positions/start/", dict(STARTING), "add_position"),
+    ("post", "positions/POSITION/fills/", dict(FILL), "change_position"),
+    ("post", "positions/POSITION/reduce/", dict(PART), "change_position"),
     ("post", "equity/", {"total_equity": "1"}, "add_equitysnapshot"),
     ("post", "risk/soft-pause/", {"reason": "Wait."}, "change_riskstatus"),
     ("post", "risk/hard-stop/", {"reason": "Fire."}, "change_riskstatus"),
@@ -40,6 +52,7 @@ def assert_nothing_happened() -> None:
     """There is the one position, as it was opened, and nothing else."""
     row = Position.objects.get()
     assert (row.fees, row.status) == (0, PositionStatus.OPEN)
+    assert Fill.objects.count() == 2
     assert not EquitySnapshot.objects.exists()
     assert not RiskChange.objects.exists()
 

@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from realtime.testing import flush
-from tests.trading.api.people import OPENING, PRICES
+from tests.trading.api.people import FILL, OPENING, PART, PRICES
 from tests.trading.conftest import MONDAY, open_example
 from trading import services
 from trading.models import Account, EquitySnapshot, Position, RiskChange
@@ -124,6 +124,9 @@ def test_a_write_to_a_position_takes_as_many_queries_at_100_rows_as_at_one(
         path = f"/api/positions/{open_example().pk}/"
         return [
             count_queries(lambda: client.patch(path, {"fees": "1"})),
+            count_queries(lambda: client.post(f"{path}fills/", FILL)),
+            count_queries(lambda: client.post(f"{path}reduce/", PART)),
+            count_queries(lambda: client.get(f"{path}fills/")),
             count_queries(lambda: client.post(f"{path}close/", PRICES)),
         ]
 

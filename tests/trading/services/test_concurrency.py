@@ -128,6 +128,22 @@ def test_one_settlement_is_accrued_by_one_of_many(position: Position) -> None:
     )
 
 
+def test_one_fill_that_many_report_counts_once(position: Position) -> None:
+    def report() -> None:
+        services.record_fill(
+            position_id=position.pk,
+            leg="spot",
+            effect="opening",
+            price="45000",
+            quantity="0.1",
+            fill_id="1",
+        )
+
+    assert run_together([report] * 4) == [None] * 4
+    assert Position.objects.get(pk=position.pk).spot_quantity * 5 == 1
+    assert Event.objects.filter(feed="position_update").count() == 2
+
+
 def check_sums(keys: list[UUID]) -> None:
     """Each position's funding is the sum of its rows, whoever wrote in between."""
     for row in Position.objects.filter(pk__in=keys):

@@ -1,0 +1,1 @@
+"""Tests of realtime/admin/: events, system logs and tokens."""

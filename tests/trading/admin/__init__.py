@@ -1,0 +1,1 @@
+"""Tests of trading/admin/: what an operator sees and does."""

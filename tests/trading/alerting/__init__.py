@@ -1,0 +1,1 @@
+"""Tests of the alerts: the outbox, the webhook, e-mail."""
