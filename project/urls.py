@@ -13,7 +13,13 @@ admin.site.login_form = PatientAdminAuthenticationForm
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/schema/", openapi, name="schema"),
-    path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="api-docs"),
+    path(
+        "api/docs/",
+        SpectacularSwaggerSplitView.as_view(
+            url_name="schema", template_name="trading/rest_page.html"
+        ),
+        name="api-docs",
+    ),
     path("api/", include("trading.urls")),
     path("", include("realtime.urls")),
     # The last: whatever else is below `/api/`. With its slash, so that one may still be added.

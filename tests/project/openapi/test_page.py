@@ -28,7 +28,9 @@ def page(client: Client) -> str:
     return answer.content.decode()
 
 
-def test_the_page_has_no_script_of_its_own_and_none_from_elsewhere(page: str) -> None:
+def test_the_page_has_no_script_or_style_of_its_own_and_none_from_elsewhere(page: str) -> None:
+    assert not re.search(r"<style|\bstyle=|\bon\w+=", page)
+    assert "//" not in page.partition("<html")[2]
     scripts = re.findall(r"<script([^>]*)>(.*?)</script>", page, re.DOTALL)
     assert scripts
     for attributes, body in scripts:
