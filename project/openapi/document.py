@@ -17,6 +17,8 @@ from realtime import __version__
 from realtime.conf import conf
 
 OPENAPI_VERSION = "3.1.1"
+# A page for people, which is no operation.
+DOCS_PAGE = "/api/docs/"
 _CONVERTER = re.compile(r"<(?:\w+:)?(\w+)>")
 
 
@@ -51,7 +53,7 @@ def rest_views() -> Iterator[tuple[str, Any]]:
     """Each path under `/api/` with its view class."""
     for path, pattern in _patterns(get_resolver().url_patterns, "/"):
         view = getattr(pattern.callback, "cls", None)
-        if path.startswith("/api/") and view is not None:
+        if path.startswith("/api/") and view is not None and path != DOCS_PAGE:
             yield path, view
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+from project.not_found import nothing_there
 from project.openapi.document import openapi_document
 from project.openapi.table import OPERATIONS
 from tests.realtime.json_schemas import check
@@ -18,6 +19,9 @@ def document() -> dict[str, Any]:
 
 def check_answer(response: Any, *, method: str) -> None:
     """Fail for an answer that the document does not have, in status, kind or body."""
+    if response.resolver_match.func is nothing_there:
+        assert response.status_code == 404
+        return check(response.json(), {"$ref": "#/components/schemas/Error"}, document())
     view = getattr(response.resolver_match.func, "cls", None)
     assert view in OPERATIONS, f"{response.resolver_match.route} is not in the document"
     operation = OPERATIONS[view].get(method.lower())

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.test import Client
 from rest_framework.test import APIClient
 
 from tests.trading.api.people import add_trader, signed_in
@@ -145,3 +146,17 @@ def test_a_file_takes_the_permission_to_see_the_feed(default_account: Account, n
     assert APIClient().get(path).status_code == 401
     answer: Any = signed_in(User.objects.create(username="stranger")).get(path)
     assert (answer.status_code, answer.json()["code"]) == (403, "permission_denied")
+
+
+@pytest.mark.parametrize("method", ["get", "post", "delete"])
+def test_what_is_not_there_is_a_404_in_the_shape_of_every_error(
+    client: APIClient, method: str
+) -> None:
+    answer = getattr(client, method)("/api/positions/a/b/c/", {})
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+    assert "/api/positions/a/b/c/" in answer.json()["message"]
+
+
+def test_a_path_without_its_slash_is_redirected(client: APIClient) -> None:
+    answer = Client().get("/api/positions")
+    assert (answer.status_code, answer.headers["Location"]) == (301, "/api/positions/")
