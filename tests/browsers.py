@@ -56,6 +56,8 @@ def logged() -> list[tuple[str, str, str]]:
 
 def count_queries(client: Client, path: str, data: Any = None) -> int:
     """How many queries a page takes that answers 200; a form is posted when there is `data`."""
+    # What is kept for all requests, such as content types, is there from the first.
+    client.get(path)
     with CaptureQueriesContext(connection) as queries:
         answer = client.get(path) if data is None else client.post(path, data)
         assert answer.status_code == 200, answer.content.decode()[:2000]

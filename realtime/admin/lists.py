@@ -58,9 +58,9 @@ class FastChangeList(ChangeList):
         """Whether more rows may match than are listed."""
         return self.result_count >= MOST_LISTED
 
-    def get_queryset(self, request: HttpRequest, *args: Any) -> QuerySet[Any]:
+    def get_queryset(self, request: HttpRequest, *args: Any, **kwargs: Any) -> QuerySet[Any]:
         """The rows, within the bounds that the model's admin knows for the dates chosen."""
-        rows = super().get_queryset(request, *args)
+        rows = super().get_queryset(request, *args, **kwargs)
         if self.date_hierarchy:
             assert isinstance(self.date_hierarchy, str)
             dates = shown_dates(self.params, self.date_hierarchy)

@@ -179,6 +179,21 @@ def test_who_may_view_all_accounts_sees_the_feeds_whole() -> None:
     assert keys(chief) == ["other", "one"]
 
 
+def test_what_an_object_was_before_is_not_told_to_whom_the_stream_does_not_tell_it(
+    operator: Client,
+) -> None:
+    member = make_staff("member", *READ)
+    Account.objects.create(pk="north").members.add(member)
+    fields = ("account",)
+    for account in ("south", "north"):
+        data = {"position_id": "moved", "account": account}
+        append(entry("moved", feed="position_update", data=data, filter_fields=fields))
+    page = f"{LIST}{newest().pk}/change/"
+    assert "south" in text_of(operator.get(page))
+    assert "moved" in text_of(browser_of(member).get(page))
+    assert "south" not in text_of(browser_of(member).get(page))
+
+
 def test_superuser_sees_events_of_feeds_that_are_gone(operator: Client) -> None:
     append(entry("a", feed="once_there"))
     assert keys(operator) == ["a"]
@@ -227,6 +242,15 @@ def test_chosen_objects_are_published_once_each(operator: Client) -> None:
         ("position_update", str(position.pk)),
         ("system_log", ""),
     ]
+
+
+def test_more_than_a_hundred_are_refused_at_once(operator: Client) -> None:
+    append(*(entry(f"k{index}", feed="position_update") for index in range(101)))
+    before = newest()
+    form = {"action": "publish_selected_again", "_selected_action": [str(before.pk)]}
+    answer = operator.post(LIST, {**form, "index": "0", "select_across": "1"}, follow=True)
+    assert told(answer) == ["Publish at most 100 events at a time."]
+    assert newest() == before
 
 
 def test_looking_publishes_nothing(operator: Client) -> None:

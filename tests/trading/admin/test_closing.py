@@ -7,7 +7,9 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
+from django.db import DatabaseError
 from django.test import Client
 
 from tests.browsers import browser_of, count_queries, logged, make_staff, mistakes_of, text_of, told
@@ -149,6 +151,18 @@ def test_position_that_is_closed_between_the_look_and_the_lock_is_said_so(
     assert "closed meanwhile" in mistakes_of(page)[0]
     # What the log would say was rolled back with it.
     assert logged() == []
+
+
+def test_what_cannot_be_logged_is_not_done(
+    operator: Client, position: Position, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise DatabaseError("no room for the log")
+
+    monkeypatch.setattr(LogEntry.objects, "log_actions", fail)
+    with pytest.raises(DatabaseError):
+        operator.post(CLOSE, typed(position))
+    assert Position.objects.get().status == PositionStatus.OPEN
 
 
 def test_position_that_is_gone_is_said_so(operator: Client, position: Position) -> None:

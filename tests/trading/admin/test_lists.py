@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -18,7 +19,7 @@ from tests.browsers import count_queries, text_of
 from tests.trading.admin.rows import make_accounts, make_changes, make_positions, make_readings
 from tests.trading.conftest import MONDAY, open_example
 from trading import services
-from trading.models import Account
+from trading.models import Account, FundingPayment
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("default_account")]
 
@@ -133,6 +134,35 @@ def test_list_takes_as_many_queries_for_one_row_as_for_a_hundred(
     one = count_queries(operator, path)
     ROWS[model](100)
     assert count_queries(operator, path) == one
+
+
+def test_page_of_a_position_takes_as_many_queries_for_one_payment_as_for_a_hundred(
+    operator: Client,
+) -> None:
+    position = open_example()
+    page = f"/admin/trading/position/{position.pk}/change/"
+
+    def pay(count: int, *, start: int) -> None:
+        FundingPayment.objects.bulk_create(
+            FundingPayment(position=position, amount=1, recorded_at=MONDAY + timedelta(hours=hour))
+            for hour in range(start, start + count)
+        )
+
+    pay(1, start=0)
+    one = count_queries(operator, page)
+    pay(100, start=1)
+    assert count_queries(operator, page) == one
+
+
+def test_page_of_an_account_takes_as_many_queries_for_one_member_as_for_a_hundred(
+    operator: Client,
+) -> None:
+    account = Account.objects.create(pk="north")
+    page = "/admin/trading/account/north/change/"
+    one = count_queries(operator, page)
+    users = User.objects.bulk_create(User(username=f"u{index}") for index in range(100))
+    account.members.set(users)
+    assert count_queries(operator, page) == one
 
 
 @pytest.mark.parametrize("model", ["position", "equitysnapshot", "riskchange"])
