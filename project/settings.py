@@ -3,6 +3,8 @@
 import os
 from typing import Any
 
+from corsheaders.defaults import default_headers
+
 from project.environment import ROOT, load
 from realtime.conf import InvalidSetting
 
@@ -30,6 +32,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "channels",
+    "corsheaders",
     "rest_framework",
     "knox",
     "trading",
@@ -37,6 +40,8 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    # Before whatever may answer: an error without these headers cannot be read by a page.
+    "corsheaders.middleware.CorsMiddleware",
     "project.static_files.whole_static_files",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -130,6 +135,15 @@ REST_FRAMEWORK = {
     "DEFAULT_PAGINATION_CLASS": "realtime.rest.Pagination",
     "EXCEPTION_HANDLER": "realtime.rest.exception_handler",
 }
+
+# Pages of other origins: one list for the WebSocket's cookie and for REST. In development every
+# page may use REST, without cookies: with a token.
+CORS_URLS_REGEX = r"^/api/"
+CORS_ALLOWED_ORIGINS = list(environment.realtime.allowed_origins)
+CORS_ALLOW_ALL_ORIGINS = DEBUG
+CORS_ALLOW_CREDENTIALS = not DEBUG
+CORS_ALLOW_HEADERS = (*default_headers, "idempotency-key")
+CORS_EXPOSE_HEADERS = ("Retry-After",)
 
 # --- pages --------------------------------------------------------------------------------------
 
