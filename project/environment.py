@@ -111,6 +111,11 @@ class Environment:
     database: dict[str, Any]
     email: dict[str, Any]
 
+    @property
+    def realtime(self) -> RealtimeSettings:
+        """The real-time layer's settings."""
+        return next(group for group in self.groups if isinstance(group, RealtimeSettings))
+
     def group_values(self) -> Iterator[tuple[str, Any]]:
         """The `REALTIME_…` and `RISK_…` settings by name, for Django's settings."""
         for group in self.groups:

@@ -3,6 +3,8 @@
 import os
 from typing import Any
 
+from corsheaders.defaults import default_headers
+
 from project.environment import ROOT, load
 from realtime.conf import InvalidSetting
 
@@ -30,6 +32,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "channels",
+    "corsheaders",
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
@@ -39,6 +42,8 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    # Before whatever may answer: an error without these headers cannot be read by a page.
+    "corsheaders.middleware.CorsMiddleware",
     "project.static_files.whole_static_files",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -155,6 +160,14 @@ globals().update(environment.email)
 DEFAULT_FROM_EMAIL = service.email_from
 # The watcher has more to do than to wait for a mail server.
 EMAIL_TIMEOUT = 10
+# Pages of other origins: one list for the WebSocket's cookie and for REST. In development every
+# page may use REST, without cookies: with a token.
+CORS_URLS_REGEX = r"^/api/"
+CORS_ALLOWED_ORIGINS = list(environment.realtime.allowed_origins)
+CORS_ALLOW_ALL_ORIGINS = DEBUG
+CORS_ALLOW_CREDENTIALS = not DEBUG
+CORS_ALLOW_HEADERS = (*default_headers, "idempotency-key")
+CORS_EXPOSE_HEADERS = ("Retry-After", "Idempotency-Replayed")
 
 # --- pages --------------------------------------------------------------------------------------
 

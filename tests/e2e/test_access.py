@@ -16,6 +16,7 @@ from tests.e2e.conftest import StartServer
 from tests.e2e.support.browsing import Browser, sign_in
 from tests.e2e.support.clients import Client, Message
 from tests.e2e.support.desk import Desk
+from tests.e2e.support.processes import run_manage
 from tests.e2e.support.servers import Server
 from tests.e2e.test_two_servers import HAS_SERVICES, NO_REDIS, REDIS_URL
 
@@ -51,6 +52,7 @@ class Office:
     one: Server
     other: Server
     desk: Desk
+    redis_url: str
 
     def hire(self) -> Person:
         """A new user, who may see logs and, by its group, positions."""
@@ -77,7 +79,8 @@ def make_office(start_server: StartServer, log: Any, redis_url: str, **options: 
     one = start_server(**options)
     other = start_server(beside=one, **options)
     actions = "tests.e2e.support.access_actions"
-    return Office(one, other, Desk(one.database.url, log, actions=actions, REDIS_URL=redis_url))
+    desk = Desk(one.database.url, log, actions=actions, REDIS_URL=redis_url)
+    return Office(one, other, desk, redis_url)
 
 
 @pytest.fixture(scope="module")
@@ -178,7 +181,9 @@ async def test_token_revoked_in_mid_stream_ends_the_connections_of_both_servers(
     any_office.desk.publish_log("before")
     for client in clients:
         await client.receive_type(LOGS)
-    any_office.desk.call("revoke_tokens", name=person.name)
+    database, redis_url = any_office.one.database, any_office.redis_url
+    said = run_manage(database.url, "revoke_token", "--user", person.name, REDIS_URL=redis_url)
+    assert said == f"Revoked {person.key[:15]}… of {person.name}.\n"
     any_office.desk.publish_log("after")
     for client in clients:
         await assert_ends(client, "token_revoked")

@@ -20,11 +20,6 @@ def make_user(*, name: str, password: str) -> str:
     return create_token(user)[1]
 
 
-def revoke_tokens(*, name: str) -> None:
-    """Delete every token of a user."""
-    User.objects.get(username=name).auth_token_set.all().delete()
-
-
 def leave_groups(*, name: str) -> None:
     """Take a user out of its groups."""
     User.objects.get(username=name).groups.clear()
