@@ -101,10 +101,11 @@ async def test_what_goes_over_the_wire_is_as_the_document_says(document: dict[st
             {"action": "ping", "id": 1},
             {"action": "unsubscribe", "id": "two", "feeds": ["system_log"]},
             {"action": "snapshot"},
+            {"action": "authenticate", "id": 4, "token": key},
         ):
             check(command, messages[f"{command['action']}_command"]["payload"], document)
             await client.send(command)
-            note(await client.receive("pong", "subscribed", "snapshot"))
+            note(await client.receive("pong", "subscribed", "snapshot", "authenticated"))
         await client.send({"action": "dance", "id": 3})
         note(await client.receive("error"))
         known = seen["error"]["message"].partition("actions are: ")[2].rstrip(".").split(", ")
