@@ -78,5 +78,5 @@ def _may_be_null(field: Any, model: type[Model]) -> bool:
         column = model._meta.get_field(str(field.source))
     except FieldDoesNotExist:
         # Not a column: who knows.
-        return bool(field.allow_null)
+        return True
     return bool(column.null)
