@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from email import message_from_bytes
 from typing import Any
 
@@ -79,6 +80,20 @@ async def risk_where(client: Client, is_so: Callable[[dict[str, Any]], object]) 
             return data
 
 
+@asynccontextmanager
+async def reading(server: Server) -> AsyncIterator[None]:
+    """The bot is back: a reading now and then."""
+
+    async def read() -> None:
+        while True:
+            server.desk.call("record_equity", total_equity="100001")
+            await asyncio.sleep(STALE_SECONDS / 5)
+
+    bot = asyncio.create_task(read())
+    yield
+    bot.cancel()
+
+
 def command(server: Server, settings: dict[str, str], action: str, reason: str) -> None:
     """Run `manage.py risk`, which is told about alerts as the servers are."""
     run_manage(server.database.url, "risk", action, "--reason", reason, **settings)
@@ -101,8 +116,8 @@ async def test_a_silent_bot_is_told_once_and_a_decision_at_once(
         assert (stopped["status"], stopped["message"]) == ("hard_stop", "Fire")
         assert stopped["warning"] == warned["warning"]
 
-        first.desk.call("record_equity", total_equity="100001")
-        again = await risk_where(client, lambda data: not data["stale_inputs"])
+        async with reading(first):
+            again = await risk_where(client, lambda data: not data["stale_inputs"])
         assert (again["status"], again["warning"]) == ("hard_stop", "")
 
     kinds = {"stale_inputs", "inputs_again", "hard_stop"}
