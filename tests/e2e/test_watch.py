@@ -99,7 +99,16 @@ def command(server: Server, settings: dict[str, str], action: str, reason: str) 
     run_manage(server.database.url, "risk", action, "--reason", reason, **settings)
 
 
-async def test_a_silent_bot_is_told_once_and_a_decision_at_once(
+async def test_a_silent_bot_and_decisions_are_told_once_in_secret_and_hold_up_nothing(
+    servers: list[Server], settings: dict[str, str], hook: Webhook, inbox: Mailbox
+) -> None:
+    """One test: each step goes on from where the one before has left the desk and the hook."""
+    await a_silent_bot_is_told_once_and_a_decision_at_once(servers, settings, hook, inbox)
+    no_log_shows_the_webhook_or_its_secret(servers)
+    await a_hook_that_never_answers_holds_up_nothing(servers[0], settings, hook)
+
+
+async def a_silent_bot_is_told_once_and_a_decision_at_once(
     servers: list[Server], settings: dict[str, str], hook: Webhook, inbox: Mailbox
 ) -> None:
     first, second = servers
@@ -133,19 +142,18 @@ async def test_a_silent_bot_is_told_once_and_a_decision_at_once(
     assert {mail["Subject"].split(": ")[1] for mail in mails} >= kinds
 
 
-async def test_no_log_shows_the_webhook_or_its_secret(servers: list[Server]) -> None:
+def no_log_shows_the_webhook_or_its_secret(servers: list[Server]) -> None:
     logs = [server.log for server in servers]
     assert not any(secret in log for log in logs for secret in ("s3cr3t", "between-us"))
     assert any("No equity reading since" in log for log in logs), "the log is told, too"
     assert any("was not sent, try 1: the webhook answered 500" in log for log in logs)
 
 
-async def test_a_hook_that_never_answers_holds_up_nothing(
-    servers: list[Server], settings: dict[str, str], hook: Webhook
+async def a_hook_that_never_answers_holds_up_nothing(
+    first: Server, settings: dict[str, str], hook: Webhook
 ) -> None:
     hook.drips_every = 0.05
     before = len(hook.posts)
-    first, _ = servers
     async with await Client.connect(first, RISK) as client:
         await client.receive_type("snapshot")
         command(first, settings, "resume", "Go")
