@@ -9,6 +9,8 @@ ARGS ?=
 WORKERS ?= 2
 PYTEST = $(PY) -m pytest -n $(WORKERS) --dist loadfile
 export PORT
+# Tests start hundreds of processes: none should compile again what another has compiled.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-run demo run test test-services test-faults lint bench mutants docs
