@@ -46,6 +46,16 @@ def leg(
     )
 
 
+def imbalance(value: Decimal | None, *, is_over: bool) -> SafeString:
+    """What two legs leave unhedged, above zero when long; none is quiet."""
+    if value is None:
+        return format_html('<span class="quiet">{}</span>', UNKNOWN)
+    style = "warn" if is_over else "" if value else "quiet"
+    sign = "+" if value > 0 else MINUS if value < 0 else ""
+    text = to_fixed(abs(value), minimum_places=0)
+    return format_html('<span class="amount {}">{}{}</span>', style, sign, text)
+
+
 def price(value: Decimal | None) -> str:
     """A price with its thousands apart."""
     if value is None:

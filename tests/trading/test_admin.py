@@ -64,6 +64,8 @@ def post_correction(client: Client, position: Position, **typed: str) -> int:
         "perp_quantity": "0.1",
         "leverage": "1",
         "fees": "0",
+        "fills-TOTAL_FORMS": "0",
+        "fills-INITIAL_FORMS": "0",
         "funding_payments-TOTAL_FORMS": "0",
         "funding_payments-INITIAL_FORMS": "0",
     }

@@ -1,5 +1,5 @@
 """The admin of the desk: positions and risk to act on, accounts to keep, history to read only."""
 
-from trading.admin import accounts, equity, positions, risk
+from trading.admin import accounts, alerts, equity, positions, risk
 
-__all__ = ("accounts", "equity", "positions", "risk")
+__all__ = ("accounts", "alerts", "equity", "positions", "risk")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.contrib import admin
 from django.db import transaction
-from django.db.models import Model, QuerySet
+from django.db.models import F, Model, QuerySet, Value
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
@@ -20,18 +20,24 @@ from trading import columns
 from trading.admin.closing import KEYS, ClosePage
 from trading.admin.exporting import ExportingAdmin
 from trading.admin.scope import BY_ACCOUNT
+from trading.amounts import ZERO
 from trading.errors import InvalidAmount
-from trading.models import FundingPayment, Position, PositionStatus
+from trading.models import Fill, FundingPayment, Position, PositionStatus
 from trading.services.figures import FIGURES, rebook, refresh
 from trading.services.locks import lock_position
 
 if TYPE_CHECKING:
     AnyPositionForm = forms.ModelForm[Position]
     AnyFundingInline = admin.TabularInline[FundingPayment, Position]
+    AnyFillInline = admin.TabularInline[Fill, Position]
 else:
     # Django's own classes take no type arguments.
     AnyPositionForm = forms.ModelForm
-    AnyFundingInline = admin.TabularInline
+    AnyFundingInline = AnyFillInline = admin.TabularInline
+
+
+# As `Position.net_pnl`; of a closed one nothing is unrealised.
+NET_PNL = F("unrealized_pnl") + Coalesce("realized_pnl", Value(ZERO))
 
 
 class FundingPaymentInline(AnyFundingInline):
@@ -45,6 +51,20 @@ class FundingPaymentInline(AnyFundingInline):
 
     def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """Never: `accrue_funding` keeps the sum right."""
+        return False
+
+
+class FillInline(AnyFillInline):
+    """What an exchange executed for a position, to read."""
+
+    model = Fill
+    fields = ("recorded_at", "leg", "effect", "price", "quantity", "fee", "fill_id")
+    readonly_fields = fields
+    extra = 0
+    can_delete = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Never: `record_fill` keeps the position their sum."""
         return False
 
 
@@ -83,6 +103,7 @@ class PositionAdmin(ExportingAdmin):
         "status",
         "spot",
         "perp",
+        "unhedged",
         "pnl",
         "funding",
         "liquidation",
@@ -118,7 +139,7 @@ class PositionAdmin(ExportingAdmin):
         "updated_at",
     )
     list_select_related = ("account",)
-    inlines = (FundingPaymentInline,)
+    inlines = (FillInline, FundingPaymentInline)
     actions = ("close_positions",)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -183,11 +204,15 @@ class PositionAdmin(ExportingAdmin):
             exit_price=position.perp_exit_price,
         )
 
-    @admin.display(description="net PnL", ordering=Coalesce("realized_pnl", "unrealized_pnl"))
+    @admin.display(description="net PnL", ordering=NET_PNL)
     def pnl(self, position: Position) -> SafeString:
-        """Realised when it is closed, unrealised before."""
-        is_closed = position.status == PositionStatus.CLOSED
-        return columns.signed(position.realized_pnl if is_closed else position.unrealized_pnl)
+        """Of the parts that are closed and of those that are open."""
+        return columns.signed(position.net_pnl)
+
+    @admin.display(description="imbalance")
+    def unhedged(self, position: Position) -> SafeString:
+        """What the legs leave unhedged; more than the limit stands out."""
+        return columns.imbalance(position.imbalance, is_over=position.is_imbalanced)
 
     @admin.display(description="funding", ordering="funding_collected")
     def funding(self, position: Position) -> SafeString:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.contrib import admin
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from realtime.admin.lists import ReadOnly
@@ -21,6 +22,7 @@ class RiskStatusAdmin(ReadOnly, DecidingAdmin):
         "account_name",
         "state",
         "message",
+        "overdue",
         "drawdown",
         "daily_loss",
         "equity",
@@ -34,6 +36,11 @@ class RiskStatusAdmin(ReadOnly, DecidingAdmin):
     def state(self, status: RiskStatus) -> SafeString:
         """What it may do."""
         return columns.state(status.status)
+
+    @admin.display(description="warning", ordering="warning")
+    def overdue(self, status: RiskStatus) -> SafeString:
+        """Which inputs are overdue."""
+        return format_html('<span class="warn">{}</span>', status.warning)
 
     @admin.display(ordering="drawdown_pct")
     def drawdown(self, status: RiskStatus) -> SafeString:

@@ -191,6 +191,15 @@ class Position(PublishedModel):
         return self.spot_quantity - self.perp_quantity
 
     @property
+    def net_pnl(self) -> Decimal | None:
+        """What it has earned so far, closed parts and open ones; None while a price is unknown."""
+        if self.status == PositionStatus.CLOSED:
+            return self.realized_pnl
+        if self.unrealized_pnl is None:
+            return None
+        return self.unrealized_pnl + (self.realized_pnl or pnl.ZERO)
+
+    @property
     def spot_leg(self) -> pnl.Leg:
         """The long spot leg."""
         return pnl.Leg(entry_price=self.spot_entry_price, quantity=self.spot_quantity)

@@ -10,6 +10,7 @@ from tests.trading.conftest import MONDAY
 from trading.models import (
     DEFAULT_ACCOUNT,
     Account,
+    Alert,
     EquitySnapshot,
     Position,
     RiskChange,
@@ -72,6 +73,22 @@ def make_changes(count: int, account: str = DEFAULT_ACCOUNT) -> None:
             drawdown_limit=1,
             daily_loss_limit=1,
             recorded_at=MONDAY + timedelta(hours=index),
+        )
+        for index in range(count)
+    )
+
+
+def make_alerts(count: int, account: str = DEFAULT_ACCOUNT) -> None:
+    """Alerts that went out."""
+    Alert.objects.bulk_create(
+        Alert(
+            account_id=account,
+            kind="hard_stop",
+            channel="webhook",
+            payload={"text": f"Stop {index}."},
+            state="sent",
+            next_try_at=MONDAY,
+            sent_at=MONDAY,
         )
         for index in range(count)
     )

@@ -16,10 +16,16 @@ from django.utils import timezone
 
 from realtime.admin import lists
 from tests.browsers import count_queries, text_of
-from tests.trading.admin.rows import make_accounts, make_changes, make_positions, make_readings
+from tests.trading.admin.rows import (
+    make_accounts,
+    make_alerts,
+    make_changes,
+    make_positions,
+    make_readings,
+)
 from tests.trading.conftest import MONDAY, open_example
 from trading import services
-from trading.models import Account, FundingPayment
+from trading.models import Account, Alert, FundingPayment
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("default_account")]
 
@@ -29,6 +35,7 @@ ROWS: dict[str, Callable[[int], object]] = {
     "riskstatus": make_accounts,
     "equitysnapshot": make_readings,
     "riskchange": make_changes,
+    "alert": make_alerts,
 }
 
 # The default account is one already.
@@ -70,6 +77,39 @@ def test_position_has_both_legs_its_pnl_its_distance_and_its_age(operator: Clien
     assert cells(page, "age") == ["2 d 3 h"]
     assert cells(page, "account_and_strategy") == ["default carry"]
     assert 'class="amount gain"' in text_of(page)
+
+
+def test_part_that_is_closed_counts_and_what_the_legs_leave_unhedged_stands_out(
+    operator: Client,
+) -> None:
+    position = open_example(spot_current_price="45000", perp_current_price="45010")
+    services.reduce_position(
+        position_id=position.pk,
+        spot_quantity="0.05",
+        perp_quantity="0.04",
+        spot_exit_price="46000",
+        perp_exit_price="45010",
+    )
+    page = listed(operator, "position")
+    assert cells(page, "pnl") == ["+50.00"]
+    assert cells(page, "unhedged") == ["\u22120.01"]
+    assert 'class="amount warn"' in text_of(page)
+    assert 'class="field-leg"' in text_of(
+        operator.get(f"/admin/trading/position/{position.pk}/change/")
+    )
+
+
+def test_overdue_inputs_and_alerts_are_shown_and_changed_by_nobody(operator: Client) -> None:
+    make_alerts(1)
+    status = services.soft_pause(reason="Wait.")
+    status.warning = "No price since noon."
+    status.save(update_fields=["warning"])
+    assert cells(listed(operator, "riskstatus"), "overdue") == ["No price since noon."]
+    assert cells(listed(operator, "alert"), "state") == ["Sent"]
+    alert = Alert.objects.get()
+    changed = operator.post(f"/admin/trading/alert/{alert.pk}/change/", {"state": "pending"})
+    assert changed.status_code == 403
+    assert operator.post(f"/admin/trading/alert/{alert.pk}/delete/").status_code == 403
 
 
 def test_pnl_that_is_not_known_is_no_zero(operator: Client) -> None:
