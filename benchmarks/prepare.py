@@ -16,8 +16,8 @@ def prepare(*, positions: int) -> str:
     from django.contrib.auth.models import Permission, User
     from django.core.management import call_command
 
+    from realtime.auth.tokens import create_token
     from realtime.feeds import feeds
-    from realtime.tokens import create_token
     from trading.models import DEFAULT_ACCOUNT, Account
 
     call_command("migrate", verbosity=0, interactive=False)

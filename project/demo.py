@@ -128,8 +128,8 @@ def demo_user(*, host: str, debug: bool) -> User:
 
 def issue_token(user: User) -> str:
     """A new token for `user`; those of earlier demos are deleted."""
+    from realtime.auth.tokens import create_token
     from realtime.models import ApiToken
-    from realtime.tokens import create_token
 
     ApiToken.objects.filter(user=user, name=DEMO_TOKEN_NAME).delete()
     _, key = create_token(user, name=DEMO_TOKEN_NAME)

@@ -6,7 +6,7 @@ import logging
 
 from pythonjsonlogger.json import JsonFormatter as PythonJsonFormatter
 
-from realtime.loglines import line_data
+from realtime.loghandler.lines import line_data
 
 
 class JsonFormatter(PythonJsonFormatter):

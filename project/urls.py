@@ -6,7 +6,7 @@ from drf_spectacular.views import SpectacularSwaggerSplitView
 
 from project.not_found import nothing_there
 from project.openapi.document import openapi
-from realtime.login_forms import PatientAdminAuthenticationForm
+from realtime.auth.login_forms import PatientAdminAuthenticationForm
 
 admin.site.login_form = PatientAdminAuthenticationForm
 

@@ -15,7 +15,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from realtime import log
-from realtime.grants import grants_of
+from realtime.auth.grants import grants_of
 from realtime.log import HistoryExpired
 from realtime.parameters import LONGEST_SEQ_DIGITS, Problem, may_subscribe
 from realtime.parsing import AlwaysJSON, CarefulJSONParser

@@ -17,7 +17,8 @@ class RealtimeConfig(AppConfig):
 
     def ready(self) -> None:
         """Register feeds, checks and log masking; a bad setting stops the start here."""
-        from realtime import masking, revocations, system_log  # noqa: F401 - registers its feed
+        from realtime import masking, system_log  # noqa: F401 - registers its feed
+        from realtime.auth import revocations
         from realtime.checks import check_settings
         from realtime.conf import conf, reload_conf
         from realtime.layer import import_layer

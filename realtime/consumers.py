@@ -12,13 +12,13 @@ from typing import Any
 from django.db import DatabaseError
 
 from realtime import messages
-from realtime.auth import UNAVAILABLE, Refused, authenticate, read_credentials
+from realtime.auth.credentials import UNAVAILABLE, Refused, authenticate, read_credentials
+from realtime.auth.grants import Grants
+from realtime.auth.guessing import address_of_scope, hold_seconds
 from realtime.conf import conf
 from realtime.conversation import Conversation
 from realtime.delivery import Delivery
 from realtime.frames import Frame
-from realtime.grants import Grants
-from realtime.guessing import address_of_scope, hold_seconds
 from realtime.hub import Hub, running_hub
 from realtime.hub import current as current_hub
 from realtime.members import Member

@@ -11,10 +11,10 @@ from datetime import datetime
 from django.db import DatabaseError
 
 from realtime import messages
-from realtime.auth import UNAVAILABLE, Credentials, Refused
+from realtime.auth.credentials import UNAVAILABLE, Credentials, Refused
+from realtime.auth.grants import Grants
+from realtime.auth.guessing import hold_seconds
 from realtime.conf import conf
-from realtime.grants import Grants
-from realtime.guessing import hold_seconds
 from realtime.hub import Hub
 from realtime.members import Member
 from realtime.session import (

@@ -18,6 +18,7 @@ from typing import Any
 
 from realtime import messages, relay
 from realtime.audiences import Audiences
+from realtime.auth.rechecks import Rechecks
 from realtime.bridge import LoopBridge, LoopClosed
 from realtime.conf import conf
 from realtime.feeds import feeds
@@ -30,7 +31,6 @@ from realtime.members import Member
 from realtime.messages import ResumeOutcome
 from realtime.missed import MissedEvents
 from realtime.recent import EncodedEvent, RecentEvents, frames_for
-from realtime.rechecks import Rechecks
 from realtime.resuming import Missed, Resume, Start, plan_start
 from realtime.subscriptions import Subscription
 from realtime.timestamps import timestamp
@@ -42,7 +42,7 @@ LONGEST_RECONNECT_SECONDS = 5.0
 # So many batches in a row that the layer should have brought, and it is deaf.
 UNHEARD_BATCHES = 3
 # The layer's message that some users' access has changed.
-ACCESS_MESSAGE = "realtime.access"
+ACCESS_MESSAGE = "realtime.auth.access"
 
 
 class Hub:

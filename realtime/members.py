@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from realtime import messages
+from realtime.auth.proofs import Holder
 from realtime.delivery import Delivery
 from realtime.frames import Frame
 from realtime.live_state import Snapshot
 from realtime.pacing import Pace, newest_of_each_key
-from realtime.proofs import Holder
 from realtime.subscriptions import Subscription
 
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
 
+from realtime.auth.grants import Grants
 from realtime.feeds import RESERVED_PARAMETERS, feeds
-from realtime.grants import Grants
 from realtime.resuming import Resume
 from realtime.subscriptions import FieldValues, Subscription, field_values, make_subscription
 

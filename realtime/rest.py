@@ -17,7 +17,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 if TYPE_CHECKING:
-    from realtime.tokens import InvalidToken
+    from realtime.auth.tokens import InvalidToken
 
 LARGEST_PAGE = 500
 # Where Django REST framework puts what concerns no single field.
@@ -44,8 +44,8 @@ class TokenAuthentication(BaseAuthentication):
             return None
         if len(parts) != 2:
             raise exceptions.AuthenticationFailed("The header has to be `Token KEY`.")
-        from realtime.keys import find_key
-        from realtime.tokens import InvalidToken
+        from realtime.auth.keys import find_key
+        from realtime.auth.tokens import InvalidToken
 
         try:
             key = find_key(parts[1].decode("latin-1"))
@@ -60,7 +60,7 @@ class TokenAuthentication(BaseAuthentication):
 
 def refusal_of(error: InvalidToken, request: Request) -> exceptions.APIException:
     """401 with the reason; 429 when too many unknown tokens came from this address."""
-    from realtime.guessing import address_of, count_unknown_token
+    from realtime.auth.guessing import address_of, count_unknown_token
 
     # What has expired or was revoked was known once: nobody guesses that.
     wait = count_unknown_token(address_of(request)) if error.is_unknown else 0.0

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from realtime import messages
+from realtime.auth.grants import Grants
 from realtime.commands import (
     BadCommand,
     parse_command,
@@ -20,7 +21,6 @@ from realtime.commands import (
 from realtime.conf import conf
 from realtime.feeds import feeds
 from realtime.frames import Frame
-from realtime.grants import Grants
 from realtime.parameters import (
     Problem,
     may_subscribe,

@@ -2,7 +2,8 @@
 
 from django.urls import path
 
-from realtime import api, jwts, login_api, views
+from realtime import api, views
+from realtime.auth import jwts, login_api
 
 urlpatterns = [
     path("", views.index, name="realtime-index"),

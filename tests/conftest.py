@@ -39,7 +39,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture(autouse=True)
 def _nobody_has_failed() -> Generator[None]:
     """Forget the failed logins of the tests before."""
-    from realtime.guessing import forget_all
+    from realtime.auth.guessing import forget_all
 
     forget_all()
     yield

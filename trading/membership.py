@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db.models.signals import m2m_changed, pre_delete
 
-from realtime.access import access_changed
+from realtime.auth.access import access_changed
 from trading.models import Account
 
 

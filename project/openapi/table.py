@@ -9,7 +9,7 @@ from rest_framework.views import APIView
 
 from project.openapi.operations import READING, WRITING, Operation
 from realtime.api import EventsView
-from realtime.login_api import JwtRefreshView, JwtView, TokenView
+from realtime.auth.login_api import JwtRefreshView, JwtView, TokenView
 from trading import api
 from trading.api import bodies
 from trading.models.idempotency import LONGEST_KEY

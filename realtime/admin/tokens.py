@@ -20,8 +20,8 @@ from django.utils.safestring import SafeString
 from realtime.admin.lists import FastAdmin
 from realtime.admin.pages import show_page
 from realtime.admin.tools import Tool
+from realtime.auth.tokens import create_token
 from realtime.models import ApiToken
-from realtime.tokens import create_token
 
 if TYPE_CHECKING:
     AnyTokenForm = forms.ModelForm[ApiToken]

@@ -8,7 +8,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
 from realtime.admin.json_text import has_value
-from realtime.grants import grants_of
+from realtime.auth.grants import grants_of
 
 
 def visible_events(rows: QuerySet[Any], request: HttpRequest) -> QuerySet[Any]:

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from realtime import feeds as feeds_module
+from realtime.auth.grants import Grants
 from realtime.feeds import Feed, register
-from realtime.grants import Grants
 from realtime.subscriptions import field_values
 
 # The threads that check credentials stay for the next connection, without one of the database.

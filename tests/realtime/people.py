@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.contrib.auth.models import Permission, User
 
-from realtime.tokens import create_token
+from realtime.auth.tokens import create_token
 
 
 def make_user(name: str = "reader", *permissions: str) -> User:

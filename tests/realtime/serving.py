@@ -15,9 +15,9 @@ from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from realtime import consumers, hub, relay
-from realtime.auth import Credentials, Refused
+from realtime.auth.credentials import Credentials, Refused
+from realtime.auth.grants import Grants
 from realtime.consumers import RealtimeConsumer
-from realtime.grants import Grants
 from realtime.outlets import OUTLET_EXTENSION
 from tests.realtime.fakes import FakeOutlet
 

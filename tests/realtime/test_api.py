@@ -11,11 +11,11 @@ from django.test import Client
 from pytest_django import Settings
 
 from realtime import log
+from realtime.auth.tokens import find_token
 from realtime.feeds import publish
 from realtime.models import ApiToken, Event
 from realtime.rest import LARGEST_PAGE
 from realtime.system_log import publish_log
-from realtime.tokens import find_token
 from tests.realtime.events import empty_log, number_all
 from tests.realtime.people import make_key, make_user
 

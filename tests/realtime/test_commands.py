@@ -14,11 +14,11 @@ from django.db.models import QuerySet
 from pytest_django import Settings
 
 from realtime import log, relay
+from realtime.auth.tokens import create_token, find_token
 from realtime.feeds import feeds
 from realtime.management.commands.create_token import read_lifetime
 from realtime.models import ApiToken, Event
 from realtime.timestamps import isoformat, now
-from realtime.tokens import create_token, find_token
 from tests.realtime.events import append, empty_log, entry, number_all
 from tests.realtime.people import make_user
 from tests.realtime.rows import make_position

@@ -10,8 +10,8 @@ import pytest
 from pytest_django import Settings
 
 from realtime import consumers, hub, log, missed
+from realtime.auth.grants import Grants
 from realtime.consumers import RealtimeConsumer
-from realtime.grants import Grants
 from realtime.subscriptions import field_values
 from realtime.system_log import publish_log
 from realtime.testing import flush

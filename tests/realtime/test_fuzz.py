@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from realtime import messages
-from realtime.grants import Grants
+from realtime.auth.grants import Grants
 from realtime.parameters import choose_subscription, parse_query
 from realtime.session import Close, Effect, Reply, Resubscribe, SendSnapshot, Session
 from realtime.subscriptions import Subscription, make_subscription

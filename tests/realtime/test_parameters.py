@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from realtime.grants import Grants
+from realtime.auth.grants import Grants
 from realtime.parameters import (
     MAXIMUM_FILTER_VALUES,
     Problem,

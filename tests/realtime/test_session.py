@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from realtime.auth.grants import Grants
 from realtime.conf import conf
-from realtime.grants import Grants
 from realtime.parameters import MAXIMUM_FILTER_VALUES
 from realtime.session import (
     LONGEST_ID,

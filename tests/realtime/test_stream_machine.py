@@ -32,8 +32,8 @@ from hypothesis.stateful import (
 from pytest_django import Settings
 
 from realtime import hub, log
+from realtime.auth.grants import Grants
 from realtime.feeds import feeds
-from realtime.grants import Grants
 from realtime.log import HistoryExpired, LoggedEvent
 from realtime.models import Event, Stream
 from realtime.subscriptions import FieldValues, field_values

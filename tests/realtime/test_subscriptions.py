@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from realtime import feeds as feeds_module
-from realtime.grants import Grants
+from realtime.auth.grants import Grants
 from realtime.subscriptions import (
     FeedSubscription,
     Relation,

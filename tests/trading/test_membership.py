@@ -12,8 +12,8 @@ from django.contrib.auth.models import User
 from django.db import connection, connections, transaction
 from django.test import Client
 
+from realtime.auth.tokens import create_token
 from realtime.testing import StreamClient
-from realtime.tokens import create_token
 from tests.trading.conftest import MONDAY, add_user, open_example
 from trading import membership, services
 from trading.models import Account, Position

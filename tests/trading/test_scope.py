@@ -12,10 +12,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
+from realtime.auth.grants import anonymous_grants, grants_of, grants_of_all
+from realtime.auth.user_permissions import preload_permissions
 from realtime.feeds import feeds
-from realtime.grants import anonymous_grants, grants_of, grants_of_all
 from realtime.testing import flush
-from realtime.user_permissions import preload_permissions
 from tests.trading.conftest import MONDAY, add_user, open_example
 from trading import selectors, services
 from trading.models import Account, Position

@@ -10,8 +10,8 @@ from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.dateparse import parse_date, parse_datetime
 
+from realtime.auth.tokens import create_token
 from realtime.timestamps import isoformat, now
-from realtime.tokens import create_token
 
 LONGEST_NAME = 100
 LIFETIME = re.compile(r"(?P<count>[1-9]\d{0,6})(?P<unit>[mhdw])")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.contrib.auth.models import Group, Permission, User
 
-from realtime.tokens import create_token
+from realtime.auth.tokens import create_token
 from tests.e2e.support.actions import publish_logs
 
 __all__ = ["publish_logs"]

@@ -50,7 +50,7 @@ def fork_children() -> None:
 
 def log_in_a_child(number: int) -> None:
     """Log, wait until it is written, and end without any cleaning up."""
-    from realtime import loghandler
+    from realtime.loghandler import handler as loghandler
 
     faulthandler.dump_traceback_later(FLUSH_SECONDS)
     logger.info("child %d", number)

@@ -29,7 +29,7 @@ def seed() -> dict[str, str]:
     """Make the users; returns a token's key by user, and `expired`, one of the operator."""
     from django.contrib.auth.models import Permission, User
 
-    from realtime.tokens import create_token
+    from realtime.auth.tokens import create_token
 
     users = {name: User.objects.create_user(name) for name in PERMISSIONS}
     for name, permissions in PERMISSIONS.items():

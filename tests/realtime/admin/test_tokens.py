@@ -14,8 +14,8 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
+from realtime.auth.tokens import InvalidToken, create_token, find_token
 from realtime.models import ApiToken
-from realtime.tokens import InvalidToken, create_token, find_token
 from tests.browsers import browser_of, count_queries, logged, make_staff, text_of
 
 pytestmark = pytest.mark.django_db

@@ -11,10 +11,10 @@ from urllib.parse import urlencode
 import pytest
 
 from realtime import consumers, hub
-from realtime.auth import Credentials
+from realtime.auth.credentials import Credentials
+from realtime.auth.grants import Grants
 from realtime.consumers import RealtimeConsumer
 from realtime.frames import Frame
-from realtime.grants import Grants
 from realtime.log import LoggedEvent, Position
 from realtime.outlets import OUTLET_EXTENSION
 from tests.realtime.fakes import FakeOutlet

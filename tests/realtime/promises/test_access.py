@@ -12,10 +12,10 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 from pytest_django import Settings
 
-from realtime.auth import Credentials, Refused, authenticate
+from realtime.auth.credentials import Credentials, Refused, authenticate
+from realtime.auth.grants import Grants
+from realtime.auth.tokens import create_token
 from realtime.daphne.server import RealtimeServer
-from realtime.grants import Grants
-from realtime.tokens import create_token
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

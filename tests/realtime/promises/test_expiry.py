@@ -13,13 +13,14 @@ from django.db import OperationalError
 from django.utils import timezone
 from pytest_django import Settings
 
-from realtime import auth, consumers
-from realtime.auth import Credentials, Refused
-from realtime.grants import Grants
-from realtime.jwts import issue_jwts
+from realtime import consumers
+from realtime.auth import credentials as auth
+from realtime.auth.credentials import Credentials, Refused
+from realtime.auth.grants import Grants
+from realtime.auth.jwts import issue_jwts
+from realtime.auth.tokens import create_token
 from realtime.models import ApiToken
 from realtime.testing import StreamClient
-from realtime.tokens import create_token
 from tests.realtime.people import make_user
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from realtime import relay
+from realtime.auth.grants import Grants
 from realtime.frames import Frame
-from realtime.grants import Grants
 from realtime.members import Member
 from tests.realtime.fakes import logged
 from tests.realtime.promises.stage import IDENTITY, Stage, WatchedOutlet

@@ -17,12 +17,12 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
-from realtime import rechecks
+from realtime.auth import rechecks
+from realtime.auth.jwts import issue_jwts
+from realtime.auth.tokens import create_token
 from realtime.feeds import feeds
-from realtime.jwts import issue_jwts
 from realtime.models import ApiToken
 from realtime.testing import StreamClient
-from realtime.tokens import create_token
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -355,7 +355,7 @@ async def test_database_that_is_away_ends_no_connection_and_is_asked_again(
         await change(lambda user: user.auth_token_set.all().delete(), analyst)
         error = await client.receive()
     assert (error["code"], len(looks) > 2) == ("token_revoked", True)
-    told = [record for record in caplog.records if record.name == "realtime.rechecks"]
+    told = [record for record in caplog.records if record.name == "realtime.auth.rechecks"]
     assert len(told) == 1
     assert "the server closed the connection" in told[0].message
 

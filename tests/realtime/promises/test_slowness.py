@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from realtime import relay
-from realtime.grants import Grants
+from realtime.auth.grants import Grants
 from realtime.outlets import AsgiOutlet
 from tests.realtime.fakes import FakeOutlet, logged
 from tests.realtime.promises.stage import Stage

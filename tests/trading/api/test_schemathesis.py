@@ -23,7 +23,7 @@ from schemathesis.specs.openapi.checks import (
     unsupported_method,
 )
 
-from realtime.tokens import create_token
+from realtime.auth.tokens import create_token
 from tests.trading.api.conformance import document
 from tests.trading.api.people import WRITES, add_trader
 from tests.trading.conftest import open_example

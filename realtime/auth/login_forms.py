@@ -8,7 +8,7 @@ from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth.forms import AuthenticationForm
 from django.core.exceptions import ValidationError
 
-from realtime.guessing import TooManyAttempts, try_login
+from realtime.auth.guessing import TooManyAttempts, try_login
 
 
 class PatientAuthenticationForm(AuthenticationForm):

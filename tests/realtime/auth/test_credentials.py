@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pytest_django import Settings
 
-from realtime import auth
-from realtime.auth import Credentials, Refused, origin_is_allowed, read_credentials
-from realtime.grants import Grants
+from realtime.auth import credentials as auth
+from realtime.auth.credentials import Credentials, Refused, origin_is_allowed, read_credentials
+from realtime.auth.grants import Grants
 from tests.realtime.people import make_key, make_user
 
 HOST = "127.0.0.1:8000"
@@ -161,7 +161,7 @@ def test_anonymous_client_is_let_in_with_a_warning(
     settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings.REALTIME_ALLOW_ANONYMOUS = True
-    with caplog.at_level(logging.WARNING, "realtime.auth"):
+    with caplog.at_level(logging.WARNING, "realtime.auth.credentials"):
         grants = grant(Credentials())
     assert set(grants.scopes) >= {"position_update", "system_log"}
     assert (grants.user_name, grants.user_pk) == ("anonymous", None)

@@ -9,8 +9,9 @@ from django.contrib.auth.models import Group, User
 from django.db import transaction
 from django.test import Client
 
-from realtime import access, hub, relay
-from realtime.access import access_changed, everybodys_access_changed
+from realtime import hub, relay
+from realtime.auth import access
+from realtime.auth.access import access_changed, everybodys_access_changed
 from tests.realtime.people import make_key, make_user
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -12,8 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pytest_django import DjangoAssertNumQueries
 
-from realtime.models import ApiToken
-from realtime.tokens import (
+from realtime.auth.tokens import (
     LONGEST_KEY,
     InvalidToken,
     TokenExpired,
@@ -21,6 +20,7 @@ from realtime.tokens import (
     find_token,
     note_use,
 )
+from realtime.models import ApiToken
 from tests.realtime.people import make_user
 
 pytestmark = pytest.mark.django_db

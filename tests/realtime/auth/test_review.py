@@ -18,18 +18,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pytest_django import Settings
 
-from realtime import review as review_module
-from realtime import sessions, user_permissions
-from realtime.auth import Refused
+from realtime.auth import review as review_module
+from realtime.auth import sessions, user_permissions
+from realtime.auth.credentials import Refused
+from realtime.auth.grants import Grants
+from realtime.auth.jwts import stamp_of
+from realtime.auth.proofs import Holder, Proof, ProofKind
+from realtime.auth.review import review
+from realtime.auth.tokens import create_token
+from realtime.auth.user_permissions import preload_permissions
 from realtime.feeds import feeds
-from realtime.grants import Grants
-from realtime.jwts import stamp_of
 from realtime.models import ApiToken
-from realtime.proofs import Holder, Proof, ProofKind
-from realtime.review import review
 from realtime.timestamps import now
-from realtime.tokens import create_token
-from realtime.user_permissions import preload_permissions
 from tests.realtime.people import make_user
 from trading.models import Account
 

@@ -14,9 +14,10 @@ import pytest
 from django.db import DataError, OperationalError, connection, transaction
 from pytest_django import Settings
 
-from realtime import loghandler, logwriter
-from realtime.loghandler import OWN_LOGGERS, OWN_THREADS, SystemLogHandler
-from realtime.logwriter import LogWriter
+from realtime.loghandler import handler as loghandler
+from realtime.loghandler import writer as logwriter
+from realtime.loghandler.handler import OWN_LOGGERS, OWN_THREADS, SystemLogHandler
+from realtime.loghandler.writer import LogWriter
 from realtime.models import Event
 from realtime.relaying import Relay
 from realtime.system_log import publish_log
@@ -162,7 +163,7 @@ def test_nobody_waits_for_a_database_that_is_locked(logger: logging.Logger) -> N
         ("django.request", logging.ERROR, True),
         ("django.db.backends.base", logging.ERROR, True),
         ("django.security.DisallowedHost", logging.ERROR, True),
-        ("realtime.auth", logging.WARNING, True),
+        ("realtime.auth.credentials", logging.WARNING, True),
         ("realtime.logs_of_another_kind", logging.INFO, True),
         ("daphne.server", logging.INFO, True),
         ("root", logging.INFO, True),

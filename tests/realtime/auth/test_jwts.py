@@ -17,12 +17,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from realtime import jwts
-from realtime.jwts import LONGEST_JWT, find_jwt, issue_jwts, renew_jwt
-from realtime.keys import find_key
-from realtime.proofs import ProofKind
+from realtime.auth import jwts
+from realtime.auth.jwts import LONGEST_JWT, find_jwt, issue_jwts, renew_jwt
+from realtime.auth.keys import find_key
+from realtime.auth.proofs import ProofKind
+from realtime.auth.tokens import InvalidToken, TokenExpired, TokenRevoked
 from realtime.timestamps import now
-from realtime.tokens import InvalidToken, TokenExpired, TokenRevoked
 from tests.realtime.people import make_key, make_user
 
 pytestmark = pytest.mark.django_db

@@ -6,7 +6,7 @@ import logging
 from datetime import UTC, datetime
 from typing import Any
 
-from realtime.scrubbing import scrub_fields, scrub_text, scrub_traceback
+from realtime.loghandler.scrubbing import scrub_fields, scrub_text, scrub_traceback
 from realtime.timestamps import isoformat
 
 MODULE_CHARACTERS = 200

@@ -11,8 +11,8 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.utils.crypto import constant_time_compare, salted_hmac
 
+from realtime.auth.tokens import InvalidToken, TokenExpired, TokenRevoked
 from realtime.conf import conf
-from realtime.tokens import InvalidToken, TokenExpired, TokenRevoked
 
 LIBRARY = "rest_framework_simplejwt"
 LONGEST_JWT = 4096

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from realtime import jwts
-from realtime.proofs import Proof, ProofKind
-from realtime.tokens import find_token, note_use
+from realtime.auth import jwts
+from realtime.auth.proofs import Proof, ProofKind
+from realtime.auth.tokens import find_token, note_use
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from django.utils import timezone
 from knox.crypto import hash_token
 from knox.models import get_token_model
 
-from realtime.user_permissions import in_chunks
+from realtime.auth.user_permissions import in_chunks
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser

@@ -11,12 +11,12 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from realtime import jwts
 from realtime.api import StreamView
+from realtime.auth import jwts
+from realtime.auth.guessing import TooManyAttempts, log_in
+from realtime.auth.tokens import InvalidToken, create_token
 from realtime.conf import conf
-from realtime.guessing import TooManyAttempts, log_in
 from realtime.rest import refusal_of
-from realtime.tokens import InvalidToken, create_token
 
 
 class OpenView(StreamView):

@@ -11,14 +11,14 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.db import DatabaseError
 
-from realtime.auth import Refused
-from realtime.grants import Grants, grants_of_all
-from realtime.jwts import is_stamp_of
-from realtime.proofs import Holder, Proof, ProofKind
-from realtime.sessions import find_signed_in
+from realtime.auth.credentials import Refused
+from realtime.auth.grants import Grants, grants_of_all
+from realtime.auth.jwts import is_stamp_of
+from realtime.auth.proofs import Holder, Proof, ProofKind
+from realtime.auth.sessions import find_signed_in
+from realtime.auth.tokens import find_expiries
+from realtime.auth.user_permissions import in_chunks, preload_permissions
 from realtime.timestamps import now
-from realtime.tokens import find_expiries
-from realtime.user_permissions import in_chunks, preload_permissions
 
 logger = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from django.contrib.auth.models import Group
 from django.db.models.signals import m2m_changed, post_delete, post_save, pre_delete
 from knox.models import get_token_model
 
-from realtime.access import access_changed, everybodys_access_changed, session_ended
+from realtime.auth.access import access_changed, everybodys_access_changed, session_ended
 
 CHANGES = frozenset({"post_add", "post_remove", "post_clear"})
 # What every login writes, and no permission depends on.
@@ -33,11 +33,11 @@ def connect() -> None:
         # A site's own model of users may have neither.
         if hasattr(user, name):
             _connect(m2m_changed, _users_changed, getattr(user, name).through)
-    user_logged_out.connect(_logged_out, dispatch_uid="realtime.revocations.logged_out")
+    user_logged_out.connect(_logged_out, dispatch_uid="realtime.auth.revocations.logged_out")
 
 
 def _connect(signal: Any, receiver: Any, sender: Any) -> None:
-    uid = f"realtime.revocations.{receiver.__name__}.{sender.__name__}"
+    uid = f"realtime.auth.revocations.{receiver.__name__}.{sender.__name__}"
     signal.connect(receiver, sender=sender, dispatch_uid=uid)
 
 

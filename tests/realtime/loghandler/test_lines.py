@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 import pytest
 
-from realtime.loglines import (
+from realtime.loghandler.lines import (
     MESSAGE_CHARACTERS,
     TRACEBACK_CHARACTERS,
     level_name,

@@ -10,15 +10,15 @@ from django.contrib.auth.models import User
 from django.test import Client, RequestFactory
 from pytest_django import Settings
 
-from realtime import guessing
-from realtime.guessing import (
+from realtime.auth import guessing
+from realtime.auth.guessing import (
     ADDRESS_FACTOR,
     LONGEST_HOLD_SECONDS,
     address_of_scope,
     count_unknown_token,
     hold_seconds,
 )
-from realtime.jwts import issue_jwts
+from realtime.auth.jwts import issue_jwts
 from tests.realtime.fakes import FakeClock
 from tests.realtime.people import make_key, make_user
 

@@ -1,6 +1,6 @@
 """Looks again at what connected clients may see: at once when told, and at intervals.
 
-One for each hub, in its event loop; the queries run in the threads of `realtime.auth`.
+One for each hub, in its event loop; the queries run in the threads of `realtime.auth.credentials`.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from hashlib import sha256
 
 from django.db import DatabaseError
 
-from realtime.auth import in_thread
+from realtime.auth.credentials import in_thread
+from realtime.auth.grants import user_key
+from realtime.auth.proofs import Holder, ProofKind
+from realtime.auth.review import SESSION_ENDED, Access, review
 from realtime.conf import conf
-from realtime.grants import user_key
 from realtime.members import Member
-from realtime.proofs import Holder, ProofKind
-from realtime.review import SESSION_ENDED, Access, review
 
 logger = logging.getLogger(__name__)
 

@@ -15,12 +15,12 @@ from django.contrib.auth.models import AnonymousUser
 from django.db import close_old_connections
 from django.http.request import split_domain_port, validate_host
 
+from realtime.auth.grants import Grants, anonymous_grants, grants_of
+from realtime.auth.keys import find_key
+from realtime.auth.proofs import Proof, ProofKind
+from realtime.auth.sessions import find_session_user
+from realtime.auth.tokens import InvalidToken
 from realtime.conf import conf
-from realtime.grants import Grants, anonymous_grants, grants_of
-from realtime.keys import find_key
-from realtime.proofs import Proof, ProofKind
-from realtime.sessions import find_session_user
-from realtime.tokens import InvalidToken
 
 logger = logging.getLogger(__name__)
 

@@ -12,9 +12,9 @@ from typing import Any
 from django.db import transaction
 
 from realtime import hub, relay
+from realtime.auth.grants import user_key
+from realtime.auth.rechecks import session_digest
 from realtime.conf import conf
-from realtime.grants import user_key
-from realtime.rechecks import session_digest
 
 
 def access_changed(user_pks: Iterable[Any]) -> None:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from django.contrib.auth import authenticate
 from django.http import HttpRequest
 
-from realtime.attempts import Allowance, Attempts
+from realtime.auth.attempts import Allowance, Attempts
 from realtime.conf import conf
 
 # People behind one address are several; a guesser of one name comes from anywhere.

@@ -16,8 +16,7 @@ from django.utils.functional import SimpleLazyObject
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realtime.masking import MASK, mask
-from realtime.scrubbing import (
+from realtime.loghandler.scrubbing import (
     CUT,
     FIELDS_CHARACTERS,
     SEARCHED_CHARACTERS,
@@ -27,6 +26,7 @@ from realtime.scrubbing import (
     scrub_text,
     scrub_traceback,
 )
+from realtime.masking import MASK, mask
 
 SECRET = "hunter2hunter2hunter2"
 

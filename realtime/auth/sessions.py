@@ -12,7 +12,7 @@ from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
-from realtime.user_permissions import in_chunks
+from realtime.auth.user_permissions import in_chunks
 
 Data = Mapping[str, Any]
 

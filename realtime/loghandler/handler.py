@@ -14,9 +14,9 @@ from functools import lru_cache
 import orjson
 
 from realtime.conf import conf
-from realtime.loglines import line_data
-from realtime.logqueue import Dropped, LogQueue
-from realtime.logwriter import THREAD_NAME, LogWriter
+from realtime.loghandler.lines import line_data
+from realtime.loghandler.queue import Dropped, LogQueue
+from realtime.loghandler.writer import THREAD_NAME, LogWriter
 
 EXIT_SECONDS = 2.0
 # How long a fork waits for the thread; it is longer in the database when that is locked, and then
@@ -32,7 +32,6 @@ OWN_LOGGERS = (
     "realtime.layer",
     "realtime.log",
     "realtime.loghandler",
-    "realtime.logwriter",
     "realtime.polling",
     "realtime.publishing",
     "realtime.relay",

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from realtime.attempts import Allowance, Attempts
+from realtime.auth.attempts import Allowance, Attempts
 from tests.realtime.fakes import FakeClock
 
 NAME = Allowance(attempts=3, seconds=10)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ImproperlyConfigured
 
+from realtime.auth.proofs import Holder, Proof
 from realtime.conf import conf
 from realtime.feeds import Feed, Scope, feeds
-from realtime.proofs import Holder, Proof
 from realtime.subscriptions import FeedSubscription, FieldValues, as_text, field_values
 
 if TYPE_CHECKING:

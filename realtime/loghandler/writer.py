@@ -12,7 +12,7 @@ from django.apps import apps
 from django.db import DataError, IntegrityError
 from django.db import Error as DatabaseError
 
-from realtime.logqueue import Dropped, LogQueue
+from realtime.loghandler.queue import Dropped, LogQueue
 from realtime.timestamps import timestamp
 
 logger = logging.getLogger(__name__)

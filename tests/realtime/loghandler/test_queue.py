@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 
-from realtime.logqueue import BURST_SECONDS, QUIET_SECONDS, Dropped, LogQueue
+from realtime.loghandler.queue import BURST_SECONDS, QUIET_SECONDS, Dropped, LogQueue
 from tests.realtime.fakes import FakeClock
 
 PLENTY = 1_000_000

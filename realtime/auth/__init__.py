@@ -1,0 +1,1 @@
+"""Who a client is, what it may see, and how both are looked at again while it is connected."""
