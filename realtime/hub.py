@@ -42,7 +42,7 @@ LONGEST_RECONNECT_SECONDS = 5.0
 # So many batches in a row that the layer should have brought, and it is deaf.
 UNHEARD_BATCHES = 3
 # The layer's message that some users' access has changed.
-ACCESS_MESSAGE = "realtime.auth.access"
+ACCESS_MESSAGE = "realtime.access"
 
 
 class Hub:

@@ -33,11 +33,11 @@ def connect() -> None:
         # A site's own model of users may have neither.
         if hasattr(user, name):
             _connect(m2m_changed, _users_changed, getattr(user, name).through)
-    user_logged_out.connect(_logged_out, dispatch_uid="realtime.auth.revocations.logged_out")
+    user_logged_out.connect(_logged_out, dispatch_uid="realtime.revocations.logged_out")
 
 
 def _connect(signal: Any, receiver: Any, sender: Any) -> None:
-    uid = f"realtime.auth.revocations.{receiver.__name__}.{sender.__name__}"
+    uid = f"realtime.revocations.{receiver.__name__}.{sender.__name__}"
     signal.connect(receiver, sender=sender, dispatch_uid=uid)
 
 
