@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,11 @@ else:
 TICK = timedelta(milliseconds=1)
 
 
+def next_change(last: Iterable[datetime]) -> datetime:
+    """The present moment, or the first that is later than the last changes of some rows."""
+    return max([timezone.now(), *(each + TICK for each in last)])
+
+
 class ChangedAtField(Moment):
     """When a row was changed, wall clock: later by a millisecond at least with every change.
 
@@ -31,8 +37,7 @@ class ChangedAtField(Moment):
     def pre_save(self, model_instance: models.Model, add: bool) -> datetime:
         """The present moment, or the first that is later than the row's last change."""
         last: datetime | None = None if add else getattr(model_instance, self.attname)
-        now = timezone.now()
-        moment = now if last is None else max(now, last + TICK)
+        moment = next_change([] if last is None else [last])
         setattr(model_instance, self.attname, moment)
         return moment
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from trading import risk
 from trading.conf import risk_conf
-from trading.models import PositionStatus, RiskChange, RiskState, RiskStatus
+from trading.models import Position, PositionStatus, RiskChange, RiskState, RiskStatus
+from trading.models.columns import next_change
 from trading.services import locks
 from trading.services.alerts import kind_of_change, raise_alert
 
@@ -117,8 +118,12 @@ def apply_standing(
 
 
 def _mark_positions_closing(*, account: str, at: datetime) -> None:
-    for position in locks.lock_open_positions(account=account):
-        position.status = PositionStatus.CLOSING
-        position.close_reason = HARD_STOP_REASON
-        position.recorded_at = at
-        position.save(update_fields=["status", "close_reason", "recorded_at", "updated_at"])
+    """In one statement for five hundred of them: a stop must not wait for its own writing."""
+    positions = locks.lock_open_positions(account=account)
+    if positions:
+        Position.objects.filter(account_id=account, status=PositionStatus.OPEN).update(
+            status=PositionStatus.CLOSING,
+            close_reason=HARD_STOP_REASON,
+            recorded_at=at,
+            updated_at=next_change([position.updated_at for position in positions]),
+        )

@@ -99,6 +99,7 @@ def test_opening_takes_as_many_queries_at_100_rows_as_at_one(
     [
         ("equity/", {"total_equity": "1000"}),
         ("risk/soft-pause/", {"reason": "Wait."}),
+        ("risk/hard-stop/", {"reason": "Fire."}),
     ],
 )
 def test_a_write_to_an_account_takes_as_many_queries_at_100_rows_as_at_one(
@@ -109,10 +110,13 @@ def test_a_write_to_an_account_takes_as_many_queries_at_100_rows_as_at_one(
 
     fill(1)
     write()
+    services.restart_measuring(reason="Anew.", at=MONDAY)
+    fill(1)
     services.restart_measuring(reason="Anew.")
     one = count_queries(write)
     services.restart_measuring(reason="Anew.", at=MONDAY)
-    fill(MANY)
+    # With the example's a hundred: so many events go into one statement.
+    fill(MANY - 1)
     services.restart_measuring(reason="Anew.")
     assert count_queries(write) == one
 

@@ -11,6 +11,7 @@ from django.test import override_settings
 
 from tests.trading.conftest import MONDAY, ReadEvents, open_example
 from trading import errors, services
+from trading.feeds import PositionFeed
 from trading.models import Account, EquitySnapshot, Position, RiskChange, RiskStatus
 
 pytestmark = pytest.mark.django_db
@@ -96,10 +97,10 @@ def test_when_a_positions_event_cannot_be_made_nothing_of_the_reading_remains(
     read(100_000)
     new_events()
 
-    def fail(self: Position, **_: Any) -> None:
+    def fail(self: PositionFeed, instance: Position) -> None:
         raise RuntimeError("the disk is full")
 
-    monkeypatch.setattr(Position, "save", fail)
+    monkeypatch.setattr(PositionFeed, "data", fail)
     with pytest.raises(RuntimeError, match="disk is full"):
         read(90_000)
     assert EquitySnapshot.objects.count() == 1
