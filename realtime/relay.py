@@ -103,10 +103,11 @@ def _start() -> Relay | None:
     with _lock:
         running = current()
         if running is None:
-            running = Relay()
             if not conf().relay:
-                _relay = running
-                return running
+                # It is turned by hand, and would leave the publisher's thread behind.
+                _relay = Relay(publishes=False)
+                return _relay
+            running = Relay()
             # At interpreter exit no thread can start; the servers' poll finds what was committed.
             with contextlib.suppress(RuntimeError):
                 running.start()

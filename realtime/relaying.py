@@ -60,9 +60,9 @@ class Receiver(Protocol):
 
 
 class Relay(threading.Thread):
-    """Hands committed events to this process's hub and to the channel layer."""
+    """Hands committed events to this process's hub and, if it `publishes`, to the channel layer."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, publishes: bool = True) -> None:
         super().__init__(name="realtime-relay", daemon=True)
         self._woken = threading.Event()
         self._requested = 0
@@ -74,7 +74,7 @@ class Relay(threading.Thread):
         self._last_turn = 0.0
         self._failing_since: float | None = None
         self._next_prune = time.monotonic() + PRUNE_EVERY_SECONDS
-        self._publisher = LayerPublisher() if layer_is_shared() else None
+        self._publisher = LayerPublisher() if publishes and layer_is_shared() else None
         self.error: str | None = None
 
     @property
