@@ -99,15 +99,15 @@ class PositionAdmin(ExportingAdmin):
     form = PositionForm
     list_display = (
         "symbol",
-        "account_and_strategy",
         "status",
+        "pnl",
+        "liquidation",
         "spot",
         "perp",
         "unhedged",
-        "pnl",
         "funding",
-        "liquidation",
         "age",
+        "account_and_strategy",
         "kind",
     )
     list_filter = ("status", ("symbol", SymbolFilter), BY_ACCOUNT, "simulated")
