@@ -21,11 +21,11 @@ class RiskStatusAdmin(ReadOnly, DecidingAdmin):
     list_display = (
         "account_name",
         "state",
-        "message",
-        "overdue",
         "drawdown",
         "daily_loss",
         "equity",
+        "message",
+        "overdue",
         "updated_at",
     )
     list_filter = ("status",)
