@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+import time
 import uuid
 from collections.abc import Iterator
 from types import SimpleNamespace
@@ -182,10 +183,14 @@ def test_full_queue_drops_and_keeps_nobody_waiting(
     fake.gate.clear()
     for seq in range(QUEUE_BATCHES + 10):
         publisher.publish("s", [logged(seq + 1)])
+    # The publisher's thread comes to them when it can.
+    deadline = time.monotonic() + SECONDS
+    while not publisher.dropped_batches and time.monotonic() < deadline:
+        time.sleep(0.001)
+    assert publisher.dropped_batches > 0
     fake.gate.set()
     assert publisher.drain(SECONDS)
     assert len(fake.sent) + publisher.dropped_batches == QUEUE_BATCHES + 10
-    assert publisher.dropped_batches > 0
 
 
 async def until(is_done: Any) -> None:
