@@ -41,7 +41,7 @@ test-services: setup ## every test, on PostgreSQL and Redis (DATABASE_URL=, REDI
 	REQUIRE_ALL=1 $(PYTEST) $(ARGS)
 
 test-faults: setup ## the tests that kill and cut, many rounds
-	@env -u REQUIRE_ALL FAULT_ROUNDS=20 KILL_ROUNDS=20 STATEFUL_EXAMPLES=200 $(PY) -m pytest -m faults $(ARGS)
+	@env -u REQUIRE_ALL FAULT_ROUNDS=20 KILL_ROUNDS=20 STATEFUL_EXAMPLES=200 $(PYTEST) -m faults $(ARGS)
 
 lint: setup ## ruff, mypy, import-linter
 	@$(PY) -m ruff check .
