@@ -7,10 +7,9 @@ from typing import Any
 
 import orjson
 
+from benchmarks.paths import WRITER_PATH
 from benchmarks.writing import write
 from project.asgi import application as project_application
-
-WRITER_PATH = "/benchmarks/write"
 
 
 async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:

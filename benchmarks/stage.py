@@ -216,6 +216,7 @@ def _environ(url: str, kind: str) -> dict[str, str]:
         "LOG_LEVEL": "ERROR",
         # Events are counted: what the server says of itself is none of them.
         "REALTIME_LOG_HANDLER": "off",
+        "RISK_WATCH_SECONDS": "0",
         "SECRET_KEY": secrets.token_urlsafe(50),
         "DJANGO_SETTINGS_MODULE": "project.settings",
         "REALTIME_MAX_CONNECTIONS_PER_USER": "20000",

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.application import WRITER_PATH
 from benchmarks.databases import usable_databases
 from benchmarks.machine import core_busy_seconds, cpu_seconds
+from benchmarks.paths import WRITER_PATH
 from benchmarks.records import Figure, Outcome, median
 from benchmarks.stage import Failed, Server, Stage, open_stage
 
