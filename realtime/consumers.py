@@ -155,7 +155,7 @@ class Connection:
         delivery = Delivery(
             outlet,
             budget_bytes=conf().budget_bytes,
-            take_snapshot=lambda dropped: hub.snapshot(member, dropped=dropped),
+            take_snapshot=lambda dropped: hub.replace_backlog(member, dropped),
             timestamp=timestamp,
             clock=time.monotonic,
         )

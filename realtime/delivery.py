@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from realtime.frames import Frame
+from realtime.frames import Frame, count_tails
 from realtime.live_state import Snapshot
 from realtime.outlets import Outlet
 
@@ -164,11 +164,10 @@ class Delivery:
         if self._pending_bytes > self.budget_bytes:
             self.resync()
 
-    def resync(self, *, also_dropped: Iterable[Frame] = ()) -> None:
+    def resync(self) -> None:
         """Drop the backlog: a snapshot takes its place when the socket drains."""
         if self._is_closed:
             return
-        self._count_dropped(also_dropped)
         waiting = [item for item in self._pending if isinstance(item, Frame)]
         for item in self._pending:
             if isinstance(item, _Replay):
@@ -228,7 +227,7 @@ class Delivery:
         self._blocked_since = None if self._outlet.is_writable else self._clock()
 
     def _count_dropped(self, frames: Iterable[Frame]) -> None:
-        self._dropped.update(frame.tail_feed for frame in frames if frame.tail_feed)
+        self._dropped.update(count_tails(frames))
 
     def _replace_backlog(self) -> None:
         self._needs_snapshot = False

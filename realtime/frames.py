@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
@@ -38,6 +40,11 @@ class Frame:
     def text(self) -> bytes:
         """The JSON text without the frame around it."""
         return self.wire[header_size(self.wire) :]
+
+
+def count_tails(frames: Iterable[Frame]) -> Counter[str]:
+    """How many of `frames` belong to each feed without keys."""
+    return Counter(frame.tail_feed for frame in frames if frame.tail_feed)
 
 
 def header_size(wire: bytes) -> int:

@@ -22,7 +22,7 @@ from realtime.auth.rechecks import Rechecks
 from realtime.bridge import LoopBridge, LoopClosed
 from realtime.conf import conf
 from realtime.feeds import feeds
-from realtime.frames import Frame
+from realtime.frames import Frame, count_tails
 from realtime.heartbeats import Heartbeats
 from realtime.layer import BATCH_MESSAGE, LayerReceiver, decode_batch, layer_is_shared
 from realtime.live_state import LiveState, Snapshot
@@ -181,14 +181,21 @@ class Hub:
         member: Member,
         *,
         names: Collection[str] | None = None,
-        dropped: Mapping[str, int] | None = None,
     ) -> Snapshot:
         """What `member` is subscribed to as of now; only the feeds `names` when given."""
         stream, seq = self.position
         if names is not None:
             return self._state.snapshot(member.subscription, stream=stream, seq=seq, names=names)
-        made = self._audiences.of(member).snapshot(self._state, stream=stream, seq=seq)
-        return replace(made, dropped=dropped) if dropped else made
+        return self._audiences.of(member).snapshot(self._state, stream=stream, seq=seq)
+
+    def replace_backlog(self, member: Member, dropped: Mapping[str, int]) -> Snapshot:
+        """The snapshot in the place of what waited, and of what the client's rate holds back.
+
+        `dropped` counts by feed the messages without a key that waited.
+        """
+        lost = Counter(dropped) + count_tails(member.drop_held())
+        made = self.snapshot(member)
+        return replace(made, dropped=lost) if lost else made
 
     async def drain(self, *, deadline_seconds: float) -> None:
         """Tell every connection to come back later, close it with 1012, and wait for them."""

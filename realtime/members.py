@@ -80,8 +80,11 @@ class Member:
 
     def resync(self) -> None:
         """Drop everything that waits: a snapshot takes its place."""
-        held = self._pace.drop() if self._pace is not None else []
-        self.delivery.resync(also_dropped=held)
+        self.delivery.resync()
+
+    def drop_held(self) -> list[Frame]:
+        """Forget what the rate holds back, and return it."""
+        return [] if self._pace is None else self._pace.drop()
 
     def beat(
         self, frame: Frame, *, timestamp: Callable[[], str], delayed_seconds: float = 0.0
@@ -101,8 +104,7 @@ class Member:
 
     def stop(self) -> None:
         """Hold nothing any more: the connection is gone."""
-        if self._pace is not None:
-            self._pace.drop()
+        self.drop_held()
 
     def _make_pace(self) -> Pace | None:
         rate = self.subscription.max_rate

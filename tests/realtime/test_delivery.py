@@ -199,13 +199,6 @@ def test_dropped_is_counted_anew_for_each_snapshot(sender: Sender) -> None:
         assert snapshot["dropped"] == {"notice": expected}
 
 
-def test_held_events_that_a_resync_drops_are_counted(sender: Sender) -> None:
-    held = [sender.event(tail=True), sender.event()]
-    sender.delivery.resync(also_dropped=held)
-    (snapshot,) = sender.outlet.take_messages()
-    assert snapshot["dropped"] == {"notice": 1}
-
-
 def test_answers_survive_an_overflow_and_stand_before_the_snapshot(sender: Sender) -> None:
     sender.outlet.block()
     sender.reply(id=1)
