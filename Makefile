@@ -7,13 +7,15 @@ PORT ?= 8000
 ARGS ?=
 # Tests run on two processors at a time, the tests of one file on one; WORKERS=0 takes them singly.
 WORKERS ?= 2
+# Rounds of each fault under load.
+FAULT_ROUNDS ?= 3
 PYTEST = $(PY) -m pytest -n $(WORKERS) --dist loadfile
 export PORT
 # Tests start hundreds of processes: none should compile again what another has compiled.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-run demo run test test-services test-faults lint bench mutants docs
+.PHONY: help setup setup-run demo run test test-services test-faults test-rounds lint bench mutants docs
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -33,15 +35,18 @@ run: setup-run ## the server alone, on 127.0.0.1:8000 (HOST=, PORT=)
 	@exec $(PY) -m realtime.daphne -b $(HOST) -p $(PORT) project.asgi:application
 
 test: setup ## every test that needs no service (ARGS="-k name")
-	@env -u DATABASE_URL -u REDIS_URL -u REQUIRE_ALL $(PYTEST) $(ARGS)
+	@env -u DATABASE_URL -u REDIS_URL -u REQUIRE_ALL $(PYTEST) -m "not cluster" $(ARGS)
 
-test-services: setup ## every test, on PostgreSQL and Redis (DATABASE_URL=, REDIS_URL=); a skip fails
+test-services: setup ## the same tests and those that need PostgreSQL and Redis (DATABASE_URL=, REDIS_URL=); a skip fails
 	@DATABASE_URL="$${DATABASE_URL:-postgres://postgres@127.0.0.1:5432/postgres}" \
 	REDIS_URL="$${REDIS_URL:-redis://127.0.0.1:6379/0}" \
-	REQUIRE_ALL=1 $(PYTEST) $(ARGS)
+	REQUIRE_ALL=1 $(PYTEST) -m "not cluster" $(ARGS)
 
-test-faults: setup ## the tests that kill and cut, many rounds
-	@env -u REQUIRE_ALL FAULT_ROUNDS=20 KILL_ROUNDS=20 STATEFUL_EXAMPLES=200 $(PYTEST) -m faults $(ARGS)
+test-faults: setup ## kill, freeze and cut under load (FAULT_ROUNDS=, PROOF=file for the record)
+	@FAULT_ROUNDS=$(FAULT_ROUNDS) $(PY) -m pytest -m cluster tests/faults $(ARGS)
+
+test-rounds: setup ## many rounds of the other tests that kill and cut
+	@env -u REQUIRE_ALL KILL_ROUNDS=20 STATEFUL_EXAMPLES=200 $(PYTEST) -m faults $(ARGS)
 
 lint: setup ## ruff, mypy, import-linter
 	@$(PY) -m ruff check .

@@ -76,11 +76,12 @@ class SqliteDatabase(Database):
 
 
 class PostgresqlDatabase(Database):
-    """A database of the server that DATABASE_URL names."""
+    """A database of a PostgreSQL server: of the one that DATABASE_URL names, or of another."""
 
-    def __init__(self, name: str) -> None:
-        super().__init__(SERVICE_URL.rpartition("/")[0] + f"/{name}")
+    def __init__(self, name: str, *, server_url: str = SERVICE_URL) -> None:
+        super().__init__(server_url.rpartition("/")[0] + f"/{name}")
         self._name = name
+        self._server_url = server_url
 
     def rows(self, statement: str) -> list[Row]:
         with psycopg.connect(self.url, autocommit=True, row_factory=dict_row) as connection:
@@ -91,7 +92,7 @@ class PostgresqlDatabase(Database):
             connection.execute(sql.SQL(statement))
 
     def copy(self, name: str) -> Database:
-        made = PostgresqlDatabase(f"{self._name}_{name}")
+        made = PostgresqlDatabase(f"{self._name}_{name}", server_url=self._server_url)
         made.create(template=self._name)
         return made
 
@@ -105,7 +106,7 @@ class PostgresqlDatabase(Database):
         self._administrate(statement.format(sql.Identifier(self._name)))
 
     def _administrate(self, statement: sql.Composed) -> None:
-        with psycopg.connect(SERVICE_URL, autocommit=True) as connection:
+        with psycopg.connect(self._server_url, autocommit=True) as connection:
             connection.execute(statement)
 
 

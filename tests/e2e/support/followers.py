@@ -14,6 +14,7 @@ from tests.e2e.support.servers import Server
 from tests.e2e.support.states import Held, State
 
 RETRY_SECONDS = 0.02
+UNREACHABLE = (OSError, EOFError, ConnectionClosed, InvalidHandshake)
 PROTOCOL_TYPES = frozenset({"error", "pong", "subscribed", "server_closing", "token_expiring"})
 
 
@@ -31,7 +32,7 @@ class Follower:
         user: str = "operator",
         buffers_little: bool = False,
     ) -> None:
-        self._server = server
+        self.server = server
         self._user = user
         self._buffers_little = buffers_little
         self._query = dict(query or {})
@@ -46,6 +47,8 @@ class Follower:
         self.starts: Counter[tuple[str, str]] = Counter()
         self.resyncs = 0
         self.dropped: Counter[str] = Counter()
+        # The most that a heartbeat said the server could not read the log for, in seconds.
+        self.longest_delay = 0.0
         self._subscription = ""
         self._established: Message = {}
         self._parts: list[Message] = []
@@ -68,7 +71,7 @@ class Follower:
         if self.stream:
             asked |= {"stream": self.stream, "since": self.seq, "subscription": self._subscription}
         self.client = await Client.connect(
-            self._server, asked, user=self._user, buffers_little=self._buffers_little
+            self.server, asked, user=self._user, buffers_little=self._buffers_little
         )
         established = await self.client.receive()
         assert established["type"] == "connection_established", established
@@ -77,7 +80,7 @@ class Follower:
 
     def move_to(self, server: Server) -> None:
         """Connect to `server` from now on; what is held, and where, stays."""
-        self._server = server
+        self.server = server
 
     async def receive(self) -> Message:
         """Take the next message, and check that it may come now."""
@@ -136,18 +139,24 @@ class Follower:
     async def _come_back(self) -> None:
         self._parts.clear()
         while True:
+            await asyncio.sleep(self.choose_retry())
             try:
                 await self.connect()
-            except (OSError, EOFError, ConnectionClosed, InvalidHandshake):
+            except UNREACHABLE:
                 # The server is not up yet, or goes down again.
-                await asyncio.sleep(RETRY_SECONDS)
+                continue
             else:
                 return
+
+    def choose_retry(self) -> float:
+        """How long to wait before the next try to come back, in seconds."""
+        return RETRY_SECONDS
 
     def _start(self, established: Message) -> None:
         outcome = established["resume"]
         self.starts["resume" if self.stream else "fresh", outcome] += 1
-        self._established = established
+        # A copy: it may be told of another stream.
+        self._established = dict(established)
         self._awaits_snapshot = outcome == "snapshot"
         if self._awaits_snapshot:
             # What is held stays, and so does what the next resume presents, until it is here.
@@ -183,7 +192,7 @@ class Follower:
         if not self._awaits_snapshot:
             self.resyncs += 1
         self._awaits_snapshot = False
-        self._established["stream"] = part["stream"]
+        self._established |= {"stream": part["stream"]}
         self._adopt()
         self.seq = part["seq"]
         self.state.replace(self._parts)
@@ -207,3 +216,4 @@ class Follower:
         if self.is_whole:
             assert beat["seq"] == self.seq, f"{beat} tells of events that did not come: {self.seq}"
         self.seq = beat["seq"]
+        self.longest_delay = max(self.longest_delay, beat.get("delayed", 0.0))

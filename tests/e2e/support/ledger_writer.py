@@ -16,6 +16,7 @@ from tests.e2e.support.ledgers import Ledger
 
 ROLLED_BACK = "rolled-back"
 MOST_POSITIONS = 10
+SYMBOLS = ("BTC/USDT", "ETH/USDT")
 
 
 class Undone(Exception):
@@ -48,7 +49,8 @@ class Writer:
     def _open_one(self, mark: str) -> None:
         from tests.e2e.support.actions import open_position
 
-        self._open.append(open_position(strategy_id=mark))
+        symbol = SYMBOLS[self._number % len(SYMBOLS)]
+        self._open.append(open_position(strategy_id=mark, symbol=symbol))
 
     def _update_newest(self, mark: str) -> None:
         from trading import services

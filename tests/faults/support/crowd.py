@@ -1,0 +1,147 @@
+"""Two hundred clients of every kind, spread over the servers, that come back as programs do."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+from tests.e2e.support.clients import Message
+from tests.e2e.support.followers import Follower
+from tests.e2e.support.servers import Server
+
+CLIENTS = 200
+ALL_FEEDS = ("position_update", "equity_update", "risk_status_update", "system_log")
+# So many connect at a time.
+AT_A_TIME = 20
+# As the protocol asks of clients: with jitter, so that a crowd does not come back in one moment.
+RETRY_SECONDS = (0.1, 1.0)
+LONGEST_SECONDS = 180.0
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a client is subscribed to, and as whom."""
+
+    name: str
+    share: int
+    user: str = "operator"
+    query: Mapping[str, str] = field(default_factory=dict)
+    feeds: Sequence[str] = ALL_FEEDS
+    symbol: str = ""
+    is_paced: bool = False
+
+    def wants(self, feed: str, data: Message) -> bool:
+        """Whether an event belongs to the subscription."""
+        if feed not in self.feeds:
+            return False
+        return not self.symbol or feed != "position_update" or data["symbol"] == self.symbol
+
+
+KINDS = (
+    Kind("whole", 120),
+    Kind("scoped", 20, user="reader", feeds=("position_update",)),
+    Kind("logs", 20, query={"feeds": "system_log"}, feeds=("system_log",)),
+    Kind("filtered", 20, query={"symbol": "BTC/USDT"}, symbol="BTC/USDT"),
+    Kind("paced", 20, query={"max_rate": "2"}, is_paced=True),
+)
+
+
+class Watcher(Follower):
+    """A follower that comes back with jitter, to whichever server answers."""
+
+    def __init__(self, servers: Sequence[Server], kind: Kind, *, at: int) -> None:
+        super().__init__(servers[at], kind.query, user=kind.user)
+        self.kind = kind
+        self.tries = 0
+        # What servers that closed told it to wait, in seconds.
+        self.asked_to_wait: list[float] = []
+        self._servers = servers
+        self._at = at
+        self._wait_next: float | None = None
+
+    async def receive(self) -> Message:
+        message = await super().receive()
+        if message["type"] == "server_closing":
+            self._wait_next = message["reconnect_after"]
+            self.asked_to_wait.append(message["reconnect_after"])
+        return message
+
+    def choose_retry(self) -> float:
+        self.tries += 1
+        self._at = (self._at + 1) % len(self._servers)
+        self.move_to(self._servers[self._at])
+        asked, self._wait_next = self._wait_next, None
+        return random.uniform(*RETRY_SECONDS) if asked is None else asked
+
+
+class Crowd:
+    """Connects all; each is driven by a task of its own until everything has arrived."""
+
+    def __init__(self, servers: Sequence[Server], *, clients: int = CLIENTS) -> None:
+        kinds = [kind for kind in KINDS for _ in range(kind.share * clients // CLIENTS)]
+        self.watchers = [
+            Watcher(servers, kind, at=number % len(servers)) for number, kind in enumerate(kinds)
+        ]
+        self._goal: int | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> Self:
+        for start in range(0, len(self.watchers), AT_A_TIME):
+            batch = self.watchers[start : start + AT_A_TIME]
+            await asyncio.gather(*(watcher.connect() for watcher in batch))
+        self._tasks = [asyncio.create_task(self._follow(watcher)) for watcher in self.watchers]
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(
+            *(watcher.close() for watcher in self.watchers), return_exceptions=True
+        )
+
+    async def _follow(self, watcher: Watcher) -> None:
+        def is_done() -> bool:
+            goal = self._goal
+            return goal is not None and watcher.seq >= goal and watcher.is_current
+
+        await watcher.follow_through(is_done, deadline_seconds=LONGEST_SECONDS)
+
+    async def has_reached(self, seq: int) -> None:
+        """Wait until every client has everything up to `seq`; fails when one has failed."""
+        waiting = asyncio.gather(*(watcher.has_reached(seq) for watcher in self.watchers))
+        await self._or_failure(waiting)
+
+    async def finish(self, seq: int) -> None:
+        """Let every client follow up to `seq`, and end."""
+        self._goal = seq
+        await asyncio.gather(*self._tasks)
+
+    async def _or_failure(self, waiting: asyncio.Future[list[None]]) -> None:
+        done, _ = await asyncio.wait(
+            [waiting, *self._tasks],
+            return_when=asyncio.FIRST_COMPLETED,
+            timeout=LONGEST_SECONDS,
+        )
+        if waiting not in done:
+            waiting.cancel()
+            for task in done:
+                task.result()
+            behind = min(self.watchers, key=lambda watcher: watcher.seq)
+            raise AssertionError(f"{behind.kind.name} got no further than {behind.seq}")
+
+
+def told(event: Message) -> tuple[int, int, str, str, str]:
+    """An event as it is compared with its row in the log."""
+    data = json.dumps(event["data"], sort_keys=True)
+    return event["seq"], event["event"], event["type"], event["action"], data
