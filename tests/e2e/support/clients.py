@@ -65,7 +65,8 @@ class Client:
             sock=await _small_socket(server.port) if buffers_little else None,
             compression=None,
             max_size=None,
-            max_queue=1 if buffers_little else 16,
+            # A test that is busy elsewhere still answers pings: nothing waits in the library.
+            max_queue=1 if buffers_little else None,
             open_timeout=PATIENCE_SECONDS,
             ping_interval=None,
             proxy=None,
