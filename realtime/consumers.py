@@ -21,12 +21,12 @@ from realtime.delivery import Delivery
 from realtime.frames import Frame
 from realtime.hub import Hub, running_hub
 from realtime.hub import current as current_hub
-from realtime.members import Member
+from realtime.members import Member, Origin
 from realtime.outlets import OUTLET_EXTENSION, AsgiOutlet, Outlet, Send
 from realtime.parameters import Problem, Request, choose_subscription, parse_query
 from realtime.resuming import Missed, Start
 from realtime.session import Session
-from realtime.timestamps import timestamp
+from realtime.timestamps import now, timestamp
 
 logger = logging.getLogger(__name__)
 
@@ -165,6 +165,7 @@ class Connection:
             delivery=delivery,
             subscription=session.subscription,
             holder=session.grants.holder,
+            origin=Origin(session.grants.user_name, address_of_scope(self._scope), now()),
             on_access_changed=lambda found: conversation.take_access(found),
         )
         conversation = Conversation(

@@ -30,6 +30,7 @@ from realtime.log import LoggedEvent, Position
 from realtime.members import Member
 from realtime.messages import ResumeOutcome
 from realtime.missed import MissedEvents
+from realtime.presence.reporter import Reporter
 from realtime.recent import EncodedEvent, RecentEvents, frames_for
 from realtime.resuming import Missed, Resume, Start, plan_start
 from realtime.subscriptions import Subscription
@@ -43,6 +44,8 @@ LONGEST_RECONNECT_SECONDS = 5.0
 UNHEARD_BATCHES = 3
 # The layer's message that some users' access has changed.
 ACCESS_MESSAGE = "realtime.access"
+# The layer's message that somebody asks who is connected.
+PRESENCE_MESSAGE = "realtime.presence"
 
 
 class Hub:
@@ -66,6 +69,7 @@ class Hub:
         self._bridge = LoopBridge(self.loop, on_error=self._start_afresh)
         self._heartbeats = Heartbeats(self._beat)
         self.rechecks = Rechecks()
+        self._reporter = Reporter(lambda: self._members)
         # Without a relay, in tests, events come by hand and no other process is heard.
         hears_others = layer_is_shared() and conf().relay
         self._layer = LayerReceiver(self._receive) if hears_others else None
@@ -78,6 +82,8 @@ class Hub:
         """Begin to beat, and to hear other processes."""
         self._heartbeats.start()
         self.rechecks.start()
+        if conf().relay:
+            self._reporter.start()
         if self._layer is not None:
             self._layer.start()
 
@@ -86,6 +92,7 @@ class Hub:
         relay.detach(self)
         await self._heartbeats.stop()
         await self.rechecks.stop()
+        await self._reporter.stop()
         if self._layer is not None:
             await self._layer.stop()
 
@@ -214,6 +221,11 @@ class Hub:
         with contextlib.suppress(RuntimeError):
             self.loop.call_soon_threadsafe(self._look_again, message)
 
+    def look_at_presence(self) -> None:
+        """Somebody asks who is connected, or for the end of a connection; in any thread."""
+        with contextlib.suppress(RuntimeError):
+            self.loop.call_soon_threadsafe(self._reporter.look_now)
+
     # What brings events: the relay's thread, and the layer.
 
     def keyless_feeds(self) -> Sequence[str]:
@@ -244,6 +256,8 @@ class Hub:
             self.hear(*decode_batch(message))
         elif message["type"] == ACCESS_MESSAGE:
             self._look_again(message)
+        elif message["type"] == PRESENCE_MESSAGE:
+            self._reporter.look_now()
 
     def _look_again(self, message: Mapping[str, Any]) -> None:
         self.access_changes += 1

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from realtime import messages
@@ -14,6 +16,16 @@ from realtime.frames import Frame
 from realtime.live_state import Snapshot
 from realtime.pacing import Pace, newest_of_each_key
 from realtime.subscriptions import Subscription
+from realtime.timestamps import now
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a connection comes from, for people who look after the server."""
+
+    user: str
+    address: str
+    connected_at: datetime
 
 
 class Member:
@@ -25,6 +37,7 @@ class Member:
         "delivery",
         "holder",
         "on_access_changed",
+        "origin",
         "slot",
         "subscription",
         "user_key",
@@ -39,12 +52,14 @@ class Member:
         subscription: Subscription,
         on_access_changed: Callable[[Any], None],
         holder: Holder | None = None,
+        origin: Origin | None = None,
     ) -> None:
         # Takes what the re-check found: grants, or a refusal.
         self.on_access_changed = on_access_changed
         self.connection_id = connection_id
         self.user_key = user_key
         self.holder = holder
+        self.origin = origin or Origin("", "", now())
         self.delivery = delivery
         self.subscription = subscription
         # The turn of the heartbeat at which it is served.

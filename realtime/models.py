@@ -66,6 +66,41 @@ class Event(models.Model):
         return f"{number} {self.feed} {self.key} {self.action}"
 
 
+class ServerProcess(models.Model):
+    """A server process that has served a connection, and the list that it was asked for last."""
+
+    id = models.CharField(primary_key=True, max_length=32)
+    host = models.CharField(max_length=255)
+    pid = models.PositiveIntegerField()
+    seen_at = models.DateTimeField()
+    connection_count = models.PositiveIntegerField(default=0)
+    # The number of the last question, and of the last that was answered.
+    asked = models.PositiveIntegerField(default=0)
+    answered = models.PositiveIntegerField(default=0)
+    connections = models.JSONField(default=list)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.pid}"
+
+
+class Disconnection(models.Model):
+    """A connection that whichever process has it shall end."""
+
+    id = models.BigAutoField(primary_key=True)
+    connection_id = models.CharField(max_length=32)
+    reason = models.CharField(max_length=200, blank=True)
+    is_done = models.BooleanField(default=False)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.connection_id
+
+
 class SystemLogLine(Event):
     """An event of the feed `system_log`, as the admin lists these."""
 

@@ -4,6 +4,7 @@ from django.urls import path
 
 from realtime import api, views
 from realtime.auth import jwts, login_api
+from realtime.presence import api as presence
 
 urlpatterns = [
     path("", views.index, name="realtime-index"),
@@ -12,6 +13,12 @@ urlpatterns = [
     path("api/token/", login_api.TokenView.as_view(), name="realtime-token"),
     path("api/asyncapi.yaml", views.asyncapi, name="realtime-asyncapi"),
     path("api/events/", api.EventsView.as_view(), name="realtime-events"),
+    path("api/connections/", presence.ConnectionsView.as_view(), name="realtime-connections"),
+    path(
+        "api/connections/<str:connection_id>/disconnect/",
+        presence.DisconnectView.as_view(),
+        name="realtime-disconnect",
+    ),
 ]
 if jwts.are_available():
     urlpatterns += [

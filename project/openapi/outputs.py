@@ -15,6 +15,7 @@ Schema = Mapping[str, Any]
 
 WHOLE: Schema = {"type": "integer", "minimum": 0}
 TEXT: Schema = {"type": "string"}
+MOMENT: Schema = {"type": "string", "format": "date-time"}
 LINK: Schema = {"type": ["string", "null"], "format": "uri"}
 EVENT: Schema = {
     "type": ["integer", "null"],
@@ -75,6 +76,8 @@ def component_schemas() -> dict[str, Schema]:
         "RiskChanges": page_of("RiskChange"),
         "RiskStatusAndChanges": _with(risk, changes=reference("RiskChanges")),
         "Events": _events(),
+        "Connections": _connections(),
+        "Disconnected": _object({"connection_id": TEXT}),
         "Token": _object({"token": {"type": "string", "description": "Shown this once."}}),
         "Jwts": _object({"access": JWT, "refresh": JWT}),
         "Jwt": _object({"access": JWT}),
@@ -94,6 +97,39 @@ def _events() -> dict[str, Any]:
                 "items": _object({**message, "data": {"type": "object"}}),
             },
             "next": {"type": ["integer", "null"], "description": "The next page's `since`."},
+        }
+    )
+
+
+def _connections() -> dict[str, Any]:
+    process = {
+        "process": TEXT,
+        "host": TEXT,
+        "pid": WHOLE,
+        "seen_at": MOMENT,
+        "active_connections": WHOLE,
+        "has_answered": {
+            "type": "boolean",
+            "description": "False for one that is busy or gone: its connections are not listed.",
+        },
+    }
+    connection = {
+        "connection_id": TEXT,
+        "user": TEXT,
+        "address": TEXT,
+        "connected_at": MOMENT,
+        "feeds": {"type": "array", "items": TEXT},
+        "filters": {"type": "object", "additionalProperties": True},
+        "max_rate": {"type": ["number", "null"]},
+        "waiting_bytes": WHOLE,
+        "blocked_seconds": {"type": "number", "minimum": 0},
+        "resyncs": WHOLE,
+        "process": TEXT,
+    }
+    return _object(
+        {
+            "processes": {"type": "array", "items": _object(process)},
+            "results": {"type": "array", "items": _object(connection)},
         }
     )
 

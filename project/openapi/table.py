@@ -10,6 +10,8 @@ from rest_framework.views import APIView
 from project.openapi.operations import READING, WRITING, Operation
 from realtime.api import EventsView
 from realtime.auth.login_api import JwtRefreshView, JwtView, TokenView
+from realtime.presence.api import LONGEST_REASON as LONGEST_DISCONNECTION_REASON
+from realtime.presence.api import ConnectionsView, DisconnectView
 from trading import api
 from trading.api import bodies
 from trading.models.idempotency import LONGEST_KEY
@@ -20,6 +22,23 @@ POSITION_ID: Mapping[str, Any] = {
     "in": "path",
     "required": True,
     "schema": {"type": "string", "format": "uuid"},
+}
+CONNECTION_ID: Mapping[str, Any] = {
+    "name": "connection_id",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "string", "pattern": r"^[A-Za-z0-9_-]{1,32}$"},
+}
+DISCONNECTING: Mapping[str, Any] = {
+    "type": "object",
+    "properties": {
+        "reason": {
+            "type": "string",
+            "maxLength": LONGEST_DISCONNECTION_REASON,
+            "pattern": r"^[^\u0000]*$",
+        }
+    },
+    "additionalProperties": False,
 }
 IDEMPOTENCY_KEY: Mapping[str, Any] = {
     "name": "Idempotency-Key",
@@ -177,6 +196,27 @@ OPERATIONS: Mapping[type[APIView], Mapping[str, Operation]] = {
             answer="Events",
             errors=(400, *READING, 410),
             parameters=(SINCE, FEEDS),
+        )
+    },
+    ConnectionsView: {
+        "get": Operation(
+            id="list_connections",
+            tag="connections",
+            summary="Who is connected, in every server process; for staff.",
+            answer="Connections",
+        )
+    },
+    DisconnectView: {
+        "post": Operation(
+            id="disconnect",
+            tag="connections",
+            summary="End a connection, in whichever process it is; for staff.",
+            description="The client is told `disconnected` and closed with 1013: it may come back.",
+            answer="Disconnected",
+            errors=(*WRITING, 404),
+            parameters=(CONNECTION_ID,),
+            body_of_its_own=DISCONNECTING,
+            example={"reason": "Maintenance."},
         )
     },
     api.PositionList: {

@@ -71,7 +71,7 @@ function receive(message, connection) {
       connection.reconnectAfter = message.reconnect_after * 1000;
       break;
     case "error":
-      if (message.fatal && !["too_slow", "too_many_connections", "unavailable"].includes(message.code)) {
+      if (message.fatal && !["too_slow", "too_many_connections", "unavailable", "disconnected"].includes(message.code)) {
         connection.refusal = message.message;
       }
       break;
