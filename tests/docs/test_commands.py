@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "commands.md"
 OWN_APPS = ("realtime", "trading")
 NAMED_BY_THE_README_AND_CI = {
-    *("setup", "demo", "run", "test", "test-services", "test-faults"),
+    *("setup", "demo", "run", "run-cluster", "test", "test-services", "test-faults"),
     *("lint", "bench", "mutants"),
 }
 
