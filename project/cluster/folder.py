@@ -72,7 +72,7 @@ def make_folder() -> Folder:
         folder = Folder(path, account)
         try:
             _make(folder)
-        except PermissionError:
+        except OSError:
             continue
         if _can_be_reached(folder):
             return folder

@@ -29,14 +29,14 @@ def end_leftovers(path: Path) -> None:
 
 
 def _end(pid: int, started_at: str) -> None:
-    # SIGINT ends all of them soon, PostgreSQL in order; what a dead leader left has its group.
+    if not _is_it(pid, started_at):
+        return
+    # SIGINT ends all of them soon, PostgreSQL in order.
+    _signal_group(pid, signal.SIGINT)
     deadline = time.monotonic() + STOP_SECONDS
-    if _is_it(pid, started_at):
-        _signal_group(pid, signal.SIGINT)
     while _is_it(pid, started_at) and time.monotonic() < deadline:
         time.sleep(POLL_SECONDS)
-    if not Path(f"/proc/{pid}").exists() or _is_it(pid, started_at):
-        _signal_group(pid, signal.SIGKILL)
+    _signal_group(pid, signal.SIGKILL)
     while _is_it(pid, started_at):
         time.sleep(POLL_SECONDS)
 
