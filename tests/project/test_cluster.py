@@ -25,6 +25,12 @@ def sleeper() -> Iterator[subprocess.Popen[bytes]]:
     started.wait()
 
 
+@pytest.fixture(autouse=True)
+def _paths_may_be_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of the tests are, and no socket is made there."""
+    monkeypatch.setattr(folder, "LONGEST_SOCKET_FOLDER", 4096)
+
+
 def test_missing_programs_are_named_with_their_packages(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -76,6 +82,7 @@ def test_path_that_is_too_long_for_a_socket_is_left_for_the_temp_folder(
 ) -> None:
     monkeypatch.delenv(folder.VARIABLE, raising=False)
     monkeypatch.setattr(folder, "_account", lambda: None)
+    monkeypatch.setattr(folder, "LONGEST_SOCKET_FOLDER", len(str(tmp_path)) + 10)
     monkeypatch.setattr(folder, "BESIDE_THE_PROJECT", tmp_path / ("x" * 100))
     monkeypatch.setattr(folder, "_in_the_temp_folder", lambda: tmp_path / "t")
     assert make_folder().path == tmp_path / "t"
