@@ -15,7 +15,7 @@ export PORT
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-run demo run test test-services test-faults test-rounds lint bench mutants docs
+.PHONY: help setup setup-run demo run run-cluster test test-services test-faults test-rounds lint bench mutants docs
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -33,6 +33,9 @@ run: setup-run ## the server alone, on 127.0.0.1:8000 (HOST=, PORT=)
 	@$(PY) manage.py migrate --noinput --verbosity 0
 	@$(PY) manage.py collectstatic --noinput --verbosity 0
 	@exec $(PY) -m realtime.daphne -b $(HOST) -p $(PORT) project.asgi:application
+
+run-cluster: setup-run ## PostgreSQL, Redis, two servers and a trader behind nginx, on 127.0.0.1:8000 (PORT=)
+	@exec $(PY) -m project.cluster
 
 test: setup ## every test that needs no service (ARGS="-k name")
 	@env -u DATABASE_URL -u REDIS_URL -u REQUIRE_ALL $(PYTEST) -m "not cluster" $(ARGS)

@@ -47,7 +47,8 @@ class ServiceSettings(SettingsGroup):
         True, "Development mode: error pages with details, no need for a secret or for HTTPS."
     )
     allowed_hosts: tuple[str, ...] = setting(
-        LOOPBACK_HOSTS, "The host names that this service answers to."
+        LOOPBACK_HOSTS,
+        "The host names that this service answers to; those of loopback always, for probes.",
     )
     https: bool = setting(
         True,

@@ -5,7 +5,7 @@ from typing import Any
 
 from corsheaders.defaults import default_headers
 
-from project.environment import ROOT, load
+from project.environment import LOOPBACK_HOSTS, ROOT, load
 from realtime.conf import InvalidSetting
 
 try:
@@ -18,7 +18,8 @@ service = environment.service
 
 SECRET_KEY = service.secret_key
 DEBUG = service.debug
-ALLOWED_HOSTS = list(service.allowed_hosts)
+# Probes on this machine ask by its address.
+ALLOWED_HOSTS = [*service.allowed_hosts, *LOOPBACK_HOSTS]
 globals().update(environment.group_values())
 
 INSTALLED_APPS = [

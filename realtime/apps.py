@@ -21,12 +21,14 @@ class RealtimeConfig(AppConfig):
         from realtime.auth import revocations
         from realtime.checks import check_settings
         from realtime.conf import conf, reload_conf
+        from realtime.deployment_checks import check_deployment
         from realtime.layer import import_layer
 
         conf()
         import_layer()
         setting_changed.connect(reload_conf, dispatch_uid="realtime.conf")
         checks.register(check_settings)
+        checks.register(check_deployment)
         masking.install()
         revocations.connect()
         autodiscover_modules("feeds")

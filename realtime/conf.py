@@ -158,6 +158,12 @@ class RealtimeSettings(SettingsGroup):
         "Real-time", "What the service is called in `connection_established` and at `/`."
     )
     database: str = setting("default", "The database alias that carries the stream.")
+    hosts: int = setting(
+        1,
+        "Machines, or containers, on which processes of this site run; more than one need "
+        "PostgreSQL and a shared channel layer (Redis).",
+        minimum=1,
+    )
     relay: bool = setting(
         True, "Whether processes run a relay; `off` is for tests that call `flush()`."
     )
@@ -186,7 +192,9 @@ class RealtimeSettings(SettingsGroup):
     )
     allow_anonymous: bool = setting(False, "Let clients without credentials read the stream.")
     anonymous_feeds: tuple[str, ...] = setting(
-        (), "The feeds that anonymous clients may see; empty means all."
+        (),
+        "The feeds that anonymous clients may see; empty means all, which is refused without the "
+        "debug mode.",
     )
     allowed_origins: tuple[str, ...] = setting(
         (),

@@ -8,6 +8,10 @@ from channels.routing import URLRouter
 from django.urls import re_path
 
 from realtime.consumers import RealtimeConsumer
+from realtime.deployment_checks import refuse_to_serve
+
+# Every server imports this, whichever it is.
+refuse_to_serve()
 
 # Django's stubs know views only; Channels routes ASGI applications.
 _consumer: Any = RealtimeConsumer()

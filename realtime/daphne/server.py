@@ -11,6 +11,7 @@ from daphne.server import Server
 from twisted.internet import defer
 
 from realtime.conf import conf
+from realtime.daphne.forwarded import correct_scope
 from realtime.daphne.memory import give_back_large_buffers
 from realtime.daphne.protocol import RealtimeWebSocketProtocol
 from realtime.masking import mask
@@ -44,7 +45,14 @@ class RealtimeServer(Server):
             self._next_ready_callable()
 
     def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:
-        """Advertise the outlet to WebSocket applications."""
+        """Correct what clients could forge; advertise the outlet to WebSocket applications."""
+        correct_scope(
+            scope,
+            root_path=self.root_path,
+            address_header=self.proxy_forwarded_address_header,
+        )
+        # The access log shows it.
+        protocol.client_addr = scope["client"]
         if isinstance(protocol, RealtimeWebSocketProtocol):
             scope.setdefault("extensions", {})[OUTLET_EXTENSION] = protocol.make_outlet
         return super().create_application(protocol, scope)

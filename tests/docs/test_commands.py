@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "commands.md"
 OWN_APPS = ("realtime", "trading")
 NAMED_BY_THE_README_AND_CI = {
-    *("setup", "demo", "run", "test", "test-services", "test-faults"),
+    *("setup", "demo", "run", "run-cluster", "test", "test-services", "test-faults"),
     *("lint", "bench", "mutants"),
 }
 
@@ -56,7 +56,8 @@ def test_every_listed_command_can_be_made() -> None:
 
 def test_make_commands_in_the_documents_exist() -> None:
     commands = listed_commands()
-    for page in [ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")]:
+    roots = [ROOT / name for name in ("README.md", "CHANGELOG.md", "deploy/README.md")]
+    for page in [*roots, *(ROOT / "docs").rglob("*.md")]:
         text = page.read_text(encoding="utf-8")
         for command in re.findall(r"(?:^|`|\d )make ([a-z-]+)", text, re.MULTILINE):
             assert command in commands, f"{page.name} names make {command}"

@@ -12,8 +12,9 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from tests.deploy.support import NGINX as NGINX_PROGRAM
 from tests.mutants.copies import NoWorkingTree, copy_working_tree
-from tests.mutants.patches import FOLDER, POSTGRESQL, BadPatch, Mutant, read_mutants
+from tests.mutants.patches import FOLDER, NGINX, POSTGRESQL, BadPatch, Mutant, read_mutants
 from tests.mutants.runs import run_tests
 from tests.mutants.table import Table, closing_line, explain
 from tests.mutants.trials import (
@@ -78,9 +79,13 @@ async def _try_all(
 ) -> list[Trial]:
     base = scratch / "unchanged"
     copy_working_tree(root, base)
-    skipped = [mutant for mutant in mutants if mutant.needs and not _service_url()]
+    missing = _missing_needs()
+    skipped = [mutant for mutant in mutants if mutant.needs & missing]
     tried = [mutant for mutant in mutants if mutant not in skipped]
-    trials = [Trial(mutant, _skipped_verdict(), remedy=NEEDED) for mutant in skipped]
+    trials = [
+        Trial(mutant, _skipped_verdict(), remedy=REMEDIES[min(mutant.needs & missing)])
+        for mutant in skipped
+    ]
     await _check_baseline(tried, base, scratch)
     table = Table(mutants)
     print(table.heading())
@@ -120,10 +125,19 @@ async def _check_baseline(mutants: Sequence[Mutant], base: Path, scratch: Path) 
             )
 
 
-NEEDED = (
-    "It needs PostgreSQL: DATABASE_URL=postgres://USER:PASSWORD@HOST:PORT/NAME make mutants. "
-    "All others run on SQLite, whatever DATABASE_URL says."
-)
+REMEDIES = {
+    POSTGRESQL: (
+        "It needs PostgreSQL: DATABASE_URL=postgres://USER:PASSWORD@HOST:PORT/NAME make mutants. "
+        "All others run on SQLite, whatever DATABASE_URL says."
+    ),
+    NGINX: "It needs nginx: apt-get install nginx-light",
+}
+
+
+def _missing_needs() -> frozenset[str]:
+    """What this machine lacks of it."""
+    there = {POSTGRESQL: bool(_service_url()), NGINX: NGINX_PROGRAM is not None}
+    return frozenset(need for need, is_there in there.items() if not is_there)
 
 
 def _variables(needs: frozenset[str]) -> Mapping[str, str]:

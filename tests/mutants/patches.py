@@ -9,9 +9,10 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent
 SUFFIX = ".patch"
-# Services that a mutant may need, by the word in its `Needs:` line.
+# What a mutant may need, by the word in its `Needs:` line.
 POSTGRESQL = "postgresql"
-NEEDS = frozenset({POSTGRESQL})
+NGINX = "nginx"
+NEEDS = frozenset({POSTGRESQL, NGINX})
 
 _BREAKS = re.compile(r"^Breaks (?P<promise>[^:]+): (?P<how>.+)$")
 _FIELD = re.compile(r"^(?P<name>Tests|Needs): (?P<value>.+)$")

@@ -216,7 +216,7 @@ def test_mutant_without_its_service_is_skipped_unless_all_are_required(
         ("Breaks promise 1: how\n", "has a line `Tests:"),
         ("Breaks promise 1: how\nTests: tests/\n", "has a line `Tests:"),
         ("Breaks promise 1: how\nTests: a::b\nNote: c\n", "has only `Tests:` and `Needs:`"),
-        ("Breaks promise 1: how\nTests: a::b\nNeeds: mongodb\n", "may need postgresql"),
+        ("Breaks promise 1: how\nTests: a::b\nNeeds: mongodb\n", "may need nginx, postgresql"),
     ],
 )
 def test_header_that_lacks_something_is_refused(tmp_path: Path, text: str, remedy: str) -> None:

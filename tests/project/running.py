@@ -1,4 +1,4 @@
-"""A real demo, started for a test: server, trader and database of its own."""
+"""A demo or a cluster, really started for a test, with a database of its own."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,19 +22,17 @@ def free_port() -> int:
         return port
 
 
-class Demo:
-    """A running demo with a database of its own; its output is read as it comes."""
+class Run:
+    """A running module of the project; its output is read as it comes."""
 
-    def __init__(self, folder: Path, port: int) -> None:
-        self.log = folder / "demo.log"
+    def __init__(self, module: str, folder: Path, port: int, environ: Mapping[str, str]) -> None:
+        self.log = folder / "run.log"
         self.port = port
-        environ = {name: value for name, value in os.environ.items() if name != "REDIS_URL"}
-        environ |= {"DATABASE_URL": f"sqlite:///{folder}/db.sqlite3", "PORT": str(port)}
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "project.demo"],
+                [sys.executable, "-m", module],
                 cwd=ROOT,
-                env=environ,
+                env={**environ, "PORT": str(port)},
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
@@ -54,10 +53,19 @@ class Demo:
         raise AssertionError(f"no {pattern!r} in:\n{self.output}")
 
     def children(self) -> dict[str, int]:
-        """The demo's processes by their command lines."""
+        """Its processes by their command lines."""
         me = self.process.pid
         ids = Path(f"/proc/{me}/task/{me}/children").read_text().split()
         return {Path(f"/proc/{pid}/cmdline").read_text(): int(pid) for pid in ids}
 
     def child(self, word: str) -> int:
         return next(pid for arguments, pid in self.children().items() if word in arguments)
+
+
+class Demo(Run):
+    """A running demo with a database of its own."""
+
+    def __init__(self, folder: Path, port: int) -> None:
+        environ = {name: value for name, value in os.environ.items() if name != "REDIS_URL"}
+        environ["DATABASE_URL"] = f"sqlite:///{folder}/db.sqlite3"
+        super().__init__("project.demo", folder, port, environ)

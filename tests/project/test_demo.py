@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 from django.contrib.auth.models import User
 
-from project import demo
+from project import demo, demo_account, ports
+from project.parts import RunError
 from tests.project.running import DEADLINE_SECONDS, ROOT, Demo, free_port
 
 
@@ -32,14 +33,14 @@ def running_demo(tmp_path: Path) -> Iterator[Demo]:
 
 
 def test_port_is_taken_from_the_environment() -> None:
-    assert demo.port_from("") == 8000
-    assert demo.port_from("8001") == 8001
+    assert ports.port_from("", command="make demo") == 8000
+    assert ports.port_from("8001", command="make demo") == 8001
 
 
 @pytest.mark.parametrize("text", ["http", "0", "65536", "-1", "80.5", "²"])
 def test_port_that_is_none_is_refused(text: str) -> None:
-    with pytest.raises(demo.DemoError, match=f"PORT={text} is not a port"):
-        demo.port_from(text)
+    with pytest.raises(RunError, match=f"PORT={text} is not a port"):
+        ports.port_from(text, command="make demo")
 
 
 def test_taken_port_is_said_in_one_line_with_the_remedy(tmp_path: Path) -> None:
@@ -71,7 +72,7 @@ def test_unreachable_database_is_said_in_one_line(tmp_path: Path) -> None:
 
 @pytest.mark.django_db
 def test_account_is_made_on_loopback_in_debug() -> None:
-    user = demo.demo_user(host="127.0.0.1", debug=True)
+    user = demo_account.demo_user(host="127.0.0.1", debug=True)
     assert user.is_superuser
     assert user.is_staff
     assert user.check_password("demo")
@@ -80,15 +81,15 @@ def test_account_is_made_on_loopback_in_debug() -> None:
 @pytest.mark.django_db
 @pytest.mark.parametrize(("host", "debug"), [("0.0.0.0", True), ("127.0.0.1", False)])
 def test_account_is_not_made_anywhere_else(host: str, debug: bool) -> None:
-    with pytest.raises(demo.DemoError, match="only on loopback with DEBUG=1"):
-        demo.demo_user(host=host, debug=debug)
+    with pytest.raises(RunError, match="only on loopback with DEBUG=1"):
+        demo_account.demo_user(host=host, debug=debug)
     assert not User.objects.exists()
 
 
 @pytest.mark.django_db
 def test_account_that_exists_keeps_its_password() -> None:
     user = User.objects.create_user("demo", password="of my own")
-    assert demo.demo_user(host="127.0.0.1", debug=True) == user
+    assert demo_account.demo_user(host="127.0.0.1", debug=True) == user
     user.refresh_from_db()
     assert user.check_password("of my own")
 
@@ -97,8 +98,10 @@ def test_account_that_exists_keeps_its_password() -> None:
 def test_each_demo_replaces_the_token_of_the_one_before() -> None:
     from realtime.models import ApiToken
 
-    user = demo.demo_user(host="127.0.0.1", debug=True)
-    assert demo.issue_token(user) != demo.issue_token(user)
+    user = demo_account.demo_user(host="127.0.0.1", debug=True)
+    assert demo_account.issue_token(user, name="a demo") != demo_account.issue_token(
+        user, name="a demo"
+    )
     assert ApiToken.objects.filter(user=user).count() == 1
 
 
@@ -108,7 +111,7 @@ def test_database_with_a_real_book_is_refused() -> None:
 
     demo.refuse_real_rows()
     record_equity(account="default", total_equity="1000")
-    with pytest.raises(demo.DemoError, match="not simulated"):
+    with pytest.raises(RunError, match="not simulated"):
         demo.refuse_real_rows()
 
 

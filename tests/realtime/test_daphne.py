@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import socket
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -348,10 +349,11 @@ def test_websocket_applications_are_offered_the_outlet(
         Server, "create_application", lambda self, protocol, scope: seen.append(scope)
     )
     protocol = RealtimeWebSocketProtocol()
-    server.create_application(protocol, {"type": "websocket"})
-    server.create_application(object(), {"type": "http"})
+    scope = {"client": None, "headers": [], "root_path": ""}
+    server.create_application(protocol, {"type": "websocket", **scope})
+    server.create_application(SimpleNamespace(), {"type": "http", **scope})
     assert seen[0]["extensions"][OUTLET_EXTENSION] == protocol.make_outlet
-    assert seen[1] == {"type": "http"}
+    assert seen[1] == {"type": "http", **scope}
 
 
 def test_limits_of_a_command_are_those_of_the_protocol(line: Line, settings: Settings) -> None:

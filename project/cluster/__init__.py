@@ -1,0 +1,1 @@
+"""What `make run-cluster` runs: PostgreSQL, Redis, two servers and a trader behind nginx."""
