@@ -82,7 +82,15 @@ SQLITE_OPTIONS: dict[str, Any] = {
     # FULL: nothing that a client has seen may vanish with the power.
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL",
 }
-POSTGRESQL_OPTIONS: dict[str, Any] = {"connect_timeout": 5}
+POSTGRESQL_OPTIONS: dict[str, Any] = {
+    "connect_timeout": 5,
+    # A server that vanishes without a word (no power, a cut cable) is given up after 20 seconds;
+    # by Linux's own defaults after a quarter of an hour, or two hours when nothing was asked.
+    "keepalives_idle": 5,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
 
 
 def _default_database() -> dict[str, Any]:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from django.db import DatabaseError
+from django.db import Error as DatabaseError
 
 from realtime import messages
 from realtime.auth.credentials import UNAVAILABLE, Refused, authenticate, read_credentials
@@ -67,7 +67,7 @@ class Connection:
             grants = await authenticate(credentials)
         except Refused as refused:
             grants = refused
-        except DatabaseError:
+        except (DatabaseError, TimeoutError):
             logger.warning("A client cannot be let in: the database does not answer")
             grants = UNAVAILABLE
         offered = self._scope.get("subprotocols", ())
@@ -123,8 +123,9 @@ class Connection:
         missed = Missed()
         if request.resume is not None:
             try:
-                missed = await hub.find_missed(request.resume, subscription)
-            except DatabaseError:
+                async with asyncio.timeout(STATE_SECONDS):
+                    missed = await hub.find_missed(request.resume, subscription)
+            except (DatabaseError, TimeoutError):
                 await self._refuse(outlet, UNAVAILABLE)
                 return
             # Others may have come meanwhile.

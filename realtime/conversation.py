@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
 
-from django.db import DatabaseError
+from django.db import Error as DatabaseError
 
 from realtime import messages
 from realtime.auth.credentials import UNAVAILABLE, Credentials, Refused
@@ -92,7 +92,7 @@ class Conversation:
             if refused.is_guess:
                 await asyncio.sleep(hold_seconds(self._address))
             return session.refuse_credential(refused.code, refused.text, id=id_)
-        except DatabaseError:
+        except (DatabaseError, TimeoutError):
             logger.warning("A credential cannot be checked: the database does not answer")
             return session.postpone_credential(UNAVAILABLE.code, UNAVAILABLE.text, id=id_)
         effects = session.renew(grants, id=id_)

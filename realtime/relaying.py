@@ -32,8 +32,12 @@ BURST_SECONDS = 0.005
 WRITER_BURST_SECONDS = 0.02
 RETRY_SECONDS = 0.1
 LONGEST_RETRY_SECONDS = 2.0
-# A poll never takes more than a tenth of the thread's time.
+# A turn takes milliseconds: one that has had no answer for so long waits for the database.
+OVERDUE_SECONDS = 1.0
+# A poll takes no more than a tenth of the thread's time. One that waited for a frozen database
+# tells nothing about the next.
 COST_FACTOR = 10
+LONGEST_POLL_SECONDS = 1.0
 
 Result = TypeVar("Result")
 
@@ -73,15 +77,29 @@ class Relay(threading.Thread):
         self._is_stopping = False
         self._last_turn = 0.0
         self._failing_since: float | None = None
+        self._waiting_since: float | None = None
         self._next_prune = time.monotonic() + PRUNE_EVERY_SECONDS
         self._publisher = LayerPublisher() if publishes and layer_is_shared() else None
-        self.error: str | None = None
+        self._error: str | None = None
 
     @property
     def delayed_seconds(self) -> float:
-        """For how long the log could not be read; 0 when all is well."""
-        since = self._failing_since
-        return 0.0 if since is None else time.monotonic() - since
+        """For how long the log could not be read; 0 when all is well.
+
+        A database that is frozen, or locked, fails nothing: the thread just waits for it.
+        """
+        failing_since, waiting_since = self._failing_since, self._waiting_since
+        if failing_since is not None:
+            return time.monotonic() - failing_since
+        waited = 0.0 if waiting_since is None else time.monotonic() - waiting_since
+        return waited if waited >= OVERDUE_SECONDS else 0.0
+
+    @property
+    def error(self) -> str | None:
+        """Why the log cannot be read; None when all is well."""
+        if self._error is None and self.delayed_seconds:
+            return "The database does not answer."
+        return self._error
 
     @property
     def publisher(self) -> LayerPublisher | None:
@@ -139,9 +157,10 @@ class Relay(threading.Thread):
             while not self._is_stopping:
                 try:
                     self._wait(poll)
+                    self._waiting_since = time.monotonic()
                     guard_connection()
                     self._turn(poll)
-                    retry, self._failing_since, self.error = RETRY_SECONDS, None, None
+                    retry, self._failing_since, self._error = RETRY_SECONDS, None, None
                 except Exception as error:
                     # Whatever it is, a server without its relay would be deaf: try again.
                     self._report(error)
@@ -149,6 +168,8 @@ class Relay(threading.Thread):
                     time.sleep(retry)
                     retry = min(retry * 2, LONGEST_RETRY_SECONDS)
                     poll = self._start_afresh()
+                finally:
+                    self._waiting_since = None
         finally:
             connection().close()
 
@@ -168,7 +189,8 @@ class Relay(threading.Thread):
             # Only its own commits concern a process that serves nobody.
             self._woken.wait()
         else:
-            self._woken.wait(max(poll.seconds, COST_FACTOR * poll.cost_seconds))
+            backoff = min(COST_FACTOR * poll.cost_seconds, LONGEST_POLL_SECONDS)
+            self._woken.wait(max(poll.seconds, backoff))
         # A burst is numbered in batches: a turn for each commit would slow the writer down. What
         # comes after a pause is handed on at once.
         burst = WRITER_BURST_SECONDS if self._receiver is None else BURST_SECONDS
@@ -222,6 +244,7 @@ class Relay(threading.Thread):
                 self._publisher.publish(identity, events)
             if self._receiver is not None:
                 self._receiver.deliver(identity, events, polled=False)
+            self._note_answer()
             is_full = len(events) == BATCH_EVENTS
 
     def _hand_over(self, receiver: Receiver) -> None:
@@ -242,14 +265,20 @@ class Relay(threading.Thread):
                 return
             failpoints.reach("between_batches")
             receiver.deliver(identity, events, polled=True)
+            self._note_answer()
             cursor = events[-1].seq
 
+    def _note_answer(self) -> None:
+        # Whoever has much to catch up with is not waiting.
+        if self._waiting_since is not None:
+            self._waiting_since = time.monotonic()
+
     def _report(self, error: Exception) -> None:
-        self.error = f"{type(error).__name__}: {error}".strip()
+        self._error = f"{type(error).__name__}: {error}".strip()
         if self._failing_since is None:
-            self._failing_since = time.monotonic()
+            self._failing_since = self._waiting_since or time.monotonic()
             # A database that is gone needs no traceback; anything else does.
             unexpected = None if isinstance(error, DatabaseError) else error
             logger.error(
-                "The event log cannot be read, trying again: %s", self.error, exc_info=unexpected
+                "The event log cannot be read, trying again: %s", self._error, exc_info=unexpected
             )

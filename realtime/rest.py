@@ -5,10 +5,12 @@ Apart from the views, because Django REST framework imports this while it is bei
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import RequestDataTooBig
+from django.db import InterfaceError, OperationalError
 from django.http import Http404
 from rest_framework import exceptions, status
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
@@ -18,6 +20,8 @@ from rest_framework.response import Response
 
 if TYPE_CHECKING:
     from realtime.auth.tokens import InvalidToken
+
+logger = logging.getLogger(__name__)
 
 LARGEST_PAGE = 500
 # Where Django REST framework puts what concerns no single field.
@@ -30,6 +34,17 @@ class BodyTooLarge(exceptions.APIException):
     status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
     default_code = "too_large"
     default_detail = "The body is too large."
+
+
+class Unavailable(exceptions.APIException):
+    """The database is away, or did not go through with it."""
+
+    status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+    default_code = "unavailable"
+    default_detail = (
+        "The server cannot reach its database. Come back with backoff; a write that carried an "
+        "Idempotency-Key may be sent again."
+    )
 
 
 class TokenAuthentication(BaseAuthentication):
@@ -83,6 +98,9 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
 
     if isinstance(error, RequestDataTooBig):
         error = BodyTooLarge()
+    elif isinstance(error, OperationalError | InterfaceError):
+        logger.error("A request fails by the database: %s: %s", type(error).__name__, error)
+        error = Unavailable()
     response = default_exception_handler(error, context)
     if response is None:
         return None

@@ -13,8 +13,8 @@ from trading.queries import Query
 
 JSON = "application/json"
 CSV = "text/csv"
-READING = (401, 403, 429)
-WRITING = (400, 401, 403, 413, 415, 429)
+READING = (401, 403, 429, 503)
+WRITING = (400, 401, 403, 413, 415, 429, 503)
 REASONS: Mapping[int, str] = {
     200: "Done.",
     201: "Done: there is a new object.",
@@ -28,6 +28,7 @@ REASONS: Mapping[int, str] = {
     415: "The body is no JSON.",
     422: "The Idempotency-Key was used for another request.",
     429: "Too many requests; `Retry-After` says when to come back.",
+    503: "The database is away: come back with backoff.",
 }
 SECURITY: list[dict[str, list[str]]] = [{"token": []}, {"session": []}]
 SECURITY_SCHEMES: Mapping[str, Any] = {

@@ -27,6 +27,8 @@ logger = logging.getLogger(__name__)
 BEARER_SUBPROTOCOL = "bearer."
 SCHEMES = frozenset({"token", "bearer"})
 THREADS = 4
+# Daphne gives a handshake 5 seconds: whoever waits for longer is told nothing.
+CHECK_SECONDS = 4.0
 
 # Not `database_sync_to_async`: its one thread is everybody's, and one slow query would delay all.
 _threads = ThreadPoolExecutor(THREADS, thread_name_prefix="realtime-auth")
@@ -85,8 +87,9 @@ def read_credentials(scope: Mapping[str, Any], *, query_token: str | None) -> Cr
 
 
 async def authenticate(credentials: Credentials) -> Grants:
-    """What the client may see; raises Refused."""
-    return await in_thread(lambda: _authenticate(credentials))
+    """What the client may see; raises Refused, and TimeoutError when the database is silent."""
+    async with asyncio.timeout(CHECK_SECONDS):
+        return await in_thread(lambda: _authenticate(credentials))
 
 
 async def in_thread(job: Callable[[], Result]) -> Result:

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from functools import partial
 from hashlib import sha256
 
-from django.db import DatabaseError
+from django.db import Error as DatabaseError
 
 from realtime.auth.credentials import in_thread
 from realtime.auth.grants import user_key

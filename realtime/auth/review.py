@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.db import DatabaseError
+from django.db import Error as DatabaseError
 
 from realtime.auth.credentials import Refused
 from realtime.auth.grants import Grants, grants_of_all

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(
     page
-    for folder in ("", "deploy", "docs", "docs/decisions", "examples/notes")
+    for folder in ("", "deploy", "docs", "docs/decisions", "docs/proof", "examples/notes")
     for page in (ROOT / folder).glob("*.md")
 )
 LINK = re.compile(r"\[[^\]]+\]\(([^)\s]+)\)")
@@ -37,6 +37,7 @@ def test_readme_leads_to_every_part_of_the_docs() -> None:
         "docs/subscriptions.md",
         "docs/testing.md",
         "docs/disconnected.md",
+        "docs/faults.md",
         "docs/commands.md",
         "docs/logging.md",
         "docs/admin.md",

@@ -63,10 +63,17 @@ def tokens(blank: PostgresqlDatabase) -> Mapping[str, str]:
 
 
 @pytest.fixture(scope="module")
+def server_settings() -> Mapping[str, str]:
+    """What a module's servers are started with besides; a module may say otherwise."""
+    return {}
+
+
+@pytest.fixture(scope="module")
 def cluster(
     postgresql: Postgresql,
     blank: PostgresqlDatabase,
     tokens: Mapping[str, str],
+    server_settings: Mapping[str, str],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Cluster]:
     """Two servers on a database and a Redis of their own."""
@@ -76,7 +83,8 @@ def cluster(
         stack.callback(redis.kill)
         database = blank.copy(f"copy{next(_numbers)}")
         stack.callback(database.drop)
-        made = Cluster(postgresql, redis, database, tokens, tmp_path_factory.mktemp("cluster"))
+        folder = tmp_path_factory.mktemp("cluster")
+        made = Cluster(postgresql, redis, database, tokens, folder, server_settings)
         stack.callback(made.dispose)
         made.start()
         yield made

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.db import InterfaceError, OperationalError
 from pytest_django import Settings
 
-from realtime import consumers, hub, log, missed
+from realtime import consumers, hub, log, missed, relay
+from realtime.auth.credentials import Credentials
 from realtime.auth.grants import Grants
 from realtime.consumers import RealtimeConsumer
 from realtime.subscriptions import field_values
@@ -67,6 +69,13 @@ def join(server: Server, token: str = "ALL", **query: str) -> tuple[Connection, 
     greeting, *_ = connection.receive()
     assert greeting["type"] == "connection_established"
     return connection, greeting
+
+
+def assert_is_told_unavailable(connection: Connection) -> None:
+    (error,) = connection.receive()
+    assert (error["code"], error["fatal"]) == ("unavailable", True)
+    assert connection.outlet.closed == (1013, "unavailable")
+    connection.disconnect()
 
 
 def resume(greeting: dict[str, Any], since: int) -> dict[str, str]:
@@ -177,12 +186,33 @@ def test_server_that_cannot_read_its_log_says_so(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(consumers, "STATE_SECONDS", 0.0)
-    connection = Connection(server, token="ALL")
-    (error,) = connection.receive()
-    assert (error["code"], error["fatal"]) == ("unavailable", True)
-    assert connection.outlet.closed is not None
-    assert connection.outlet.closed[0] == 1013
-    connection.disconnect()
+    assert_is_told_unavailable(Connection(server, token="ALL"))
+
+
+@pytest.mark.parametrize("error", [OperationalError, InterfaceError, TimeoutError])
+def test_client_whose_credentials_cannot_be_checked_is_told_to_come_back(
+    server: Server, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    async def fail(credentials: Credentials) -> Grants:
+        raise error
+
+    monkeypatch.setattr(consumers, "authenticate", fail)
+    assert_is_told_unavailable(Connection(server, token="ALL"))
+
+
+def test_returning_client_does_not_wait_for_a_silent_log(
+    server: Server, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.REALTIME_RING_EVENTS = 1
+    first, greeting = join(server)
+    for number in range(3):
+        say(str(number))
+    flush()
+    first.disconnect()
+    # Nobody reads the log for it.
+    monkeypatch.setattr(relay, "turn", lambda: None)
+    monkeypatch.setattr(consumers, "STATE_SECONDS", 0.0)
+    assert_is_told_unavailable(Connection(server, token="ALL", query=resume(greeting, 0)))
 
 
 # Resuming.

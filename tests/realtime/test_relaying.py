@@ -22,6 +22,7 @@ from tests.realtime.events import append, empty_log, entry
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 10.0
+PAUSE_SECONDS = 0.1
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -281,6 +282,53 @@ def test_failing_log_is_tried_again_until_it_can_be_read(
     assert (running.error, running.delayed_seconds) == (None, 0.0)
     # Once, not at every try.
     assert caplog.text.count("cannot be read") == 1
+
+
+@pytest.mark.usefixtures("threaded")
+def test_database_that_keeps_the_thread_waiting_is_a_delay(
+    taker: Taker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relaying, "OVERDUE_SECONDS", 0.05)
+    running = relay.attach(taker)
+    assert relay.drain(deadline_seconds=SECONDS)
+    position, is_asked, may_answer = log.position, threading.Event(), threading.Event()
+
+    def answer_late() -> Position:
+        is_asked.set()
+        assert may_answer.wait(SECONDS)
+        return position()
+
+    monkeypatch.setattr(log, "position", answer_late)
+    running.wake()
+    assert is_asked.wait(SECONDS)
+    waited = threading.Event()
+    waited.wait(2 * relaying.OVERDUE_SECONDS)
+    assert running.delayed_seconds > relaying.OVERDUE_SECONDS
+    assert running.error == "The database does not answer."
+    may_answer.set()
+    assert relay.drain(deadline_seconds=SECONDS)
+    assert (running.error, running.delayed_seconds) == (None, 0.0)
+
+
+@pytest.mark.usefixtures("threaded")
+def test_delay_counts_from_the_question_that_failed(
+    taker: Taker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = relay.attach(taker)
+    assert relay.drain(deadline_seconds=SECONDS)
+    failures = threading.Semaphore(0)
+
+    def fail_late() -> Position:
+        threading.Event().wait(PAUSE_SECONDS)
+        failures.release()
+        raise OperationalError("gone")
+
+    monkeypatch.setattr(relaying, "RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(log, "position", fail_late)
+    running.wake()
+    for _ in range(2):
+        assert failures.acquire(timeout=SECONDS)
+    assert running.delayed_seconds >= 2 * PAUSE_SECONDS
 
 
 @pytest.mark.usefixtures("threaded")

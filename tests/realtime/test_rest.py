@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
+from django.db import InterfaceError, OperationalError
 from django.http import Http404
 from django.test import Client
 from rest_framework import exceptions
@@ -82,6 +83,8 @@ def test_session_opens_rest(client: Client, reader: User) -> None:
         (Http404("Gone."), 404, {"code": "not_found", "message": "Gone.", "fields": {}}),
         (Http404(), 404, {"code": "not_found", "message": "not found"}),
         (PermissionDenied(), 403, {"code": "permission_denied"}),
+        (OperationalError("at 10.0.0.7"), 503, {"code": "unavailable", "fields": {}}),
+        (InterfaceError("closed"), 503, {"code": "unavailable", "fields": {}}),
     ],
 )
 def test_errors_have_one_shape(error: Exception, status: int, body: dict[str, Any]) -> None:
@@ -91,6 +94,7 @@ def test_errors_have_one_shape(error: Exception, status: int, body: dict[str, An
     assert set(response.data) == {"code", "message", "fields"}
     assert response.data["message"]
     assert response.data | body == response.data
+    assert "10.0.0.7" not in response.data["message"]
 
 
 def test_what_is_no_answer_is_raised_further() -> None:

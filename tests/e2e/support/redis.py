@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import signal
 import socket
@@ -55,6 +56,11 @@ class Redis:
         """How many connections hear the channel layer."""
         lines = self._ask("CLIENT LIST TYPE pubsub")
         return lines.count("cmd=")
+
+    def count_published(self) -> int:
+        """How many messages it was given since it was started."""
+        found = re.search(r"cmdstat_publish:calls=(\d+)", self._ask("INFO commandstats"))
+        return int(found[1]) if found else 0
 
     def _answers(self) -> bool:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import count
@@ -10,10 +11,10 @@ from pathlib import Path
 from tests.e2e.support.clients import COMMITTED
 from tests.e2e.support.databases import Database
 from tests.e2e.support.ledgers import Ledger
-from tests.e2e.support.processes import Program
+from tests.e2e.support.processes import DEADLINE_SECONDS, Program
 from tests.e2e.support.redis import Redis
-from tests.e2e.support.servers import Server
-from tests.faults.support.crowd import CLIENTS, Crowd
+from tests.e2e.support.servers import LOOK_EVERY_SECONDS, Server
+from tests.faults.support.crowd import CLIENTS, Crowd, Watcher
 from tests.faults.support.postgresql import Postgresql
 from tests.faults.support.verdict import Figures, check_promises
 
@@ -41,6 +42,7 @@ class Cluster:
         database: Database,
         tokens: Mapping[str, str],
         folder: Path,
+        settings: Mapping[str, str],
     ) -> None:
         self.postgresql = postgresql
         self.redis = redis
@@ -52,6 +54,7 @@ class Cluster:
             "REDIS_URL": redis.url,
             "REALTIME_HEARTBEAT_SECONDS": HEARTBEAT_SECONDS,
             "REALTIME_MAX_CONNECTIONS_PER_USER": CONNECTIONS,
+            **settings,
         }
         self.servers = [Server(database, tokens, folder, **environment) for _ in range(SERVERS)]
 
@@ -70,8 +73,20 @@ class Cluster:
     def start_writer(self, *, per_second: int = PER_SECOND, **environment: str) -> Program:
         """A writer in a process of its own, whose commits the ledger notes."""
         name = f"w{next(_names)}"
+        return self._start(name, "steady_writer", name, str(per_second), **environment)
+
+    async def open_transaction(self) -> tuple[Program, str]:
+        """A process that has published in a transaction, which it commits on SIGTERM; its mark."""
+        mark = f"t{next(_names)}"
+        holder = self._start(mark, "long_transaction", mark)
+        while "open" not in holder.output:
+            assert not holder.has_ended, holder.output
+            await asyncio.sleep(LOOK_EVERY_SECONDS)
+        return holder, mark
+
+    def _start(self, name: str, module: str, *arguments: str, **environment: str) -> Program:
         ledger = str(self._folder / "ledger")
-        program = ("-m", "tests.faults.support.steady_writer", ledger, name, str(per_second))
+        program = ("-m", f"tests.faults.support.{module}", ledger, *arguments)
         changes = {"REDIS_URL": self.redis.url, **environment}
         log = self._folder / f"{name}.log"
         writer = Program(self.database.url, *program, log=log, **changes)
@@ -99,7 +114,8 @@ class Cluster:
             stack.callback(load.kill_writers)
             for _ in range(WRITERS):
                 load.add_writer()
-            await load.goes_on(EVENTS_BEFORE)
+            # Clients that have no snapshot yet have no number to count from.
+            await crowd.has_reached(self.committed() + EVENTS_BEFORE)
             yield load
             await load.goes_on(EVENTS_AFTER)
             load.stop_writers()
@@ -129,6 +145,22 @@ class Load:
         """Wait until every client has had so many more than the first of them has now."""
         newest = max(watcher.seq for watcher in self.crowd.watchers)
         await self.crowd.has_reached(newest + events)
+
+    async def hears_of_delay(self) -> None:
+        """Wait until a heartbeat of each server has said that the log cannot be read."""
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            while not all(
+                any(watcher.longest_delay for watcher in self.crowd.at(server))
+                for server in self._cluster.servers
+            ):
+                await asyncio.sleep(LOOK_EVERY_SECONDS)
+
+    def one_of_each_server(self, kind: str) -> list[Watcher]:
+        """The first client of that kind at each server."""
+        return [
+            next(watcher for watcher in self.crowd.at(server) if watcher.kind.name == kind)
+            for server in self._cluster.servers
+        ]
 
     def stop_writers(self) -> None:
         """Let those that still run end in order."""

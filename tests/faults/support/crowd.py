@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from types import TracebackType
 from typing import Self
 
@@ -60,16 +62,27 @@ class Watcher(Follower):
         self.tries = 0
         # What servers that closed told it to wait, in seconds.
         self.asked_to_wait: list[float] = []
+        # When messages came, in seconds since 1970; those with a number by it.
+        self.heard: list[float] = []
+        self.arrived: dict[int, float] = {}
         self._servers = servers
         self._at = at
         self._wait_next: float | None = None
 
     async def receive(self) -> Message:
         message = await super().receive()
+        self.heard.append(time.time())
+        if "action" in message:
+            self.arrived[message["seq"]] = self.heard[-1]
         if message["type"] == "server_closing":
             self._wait_next = message["reconnect_after"]
             self.asked_to_wait.append(message["reconnect_after"])
         return message
+
+    def longest_silence(self, since: float, until: float) -> float:
+        """The most seconds between two messages of the period."""
+        moments = [since, *(moment for moment in self.heard if since < moment < until), until]
+        return max(later - earlier for earlier, later in pairwise(moments))
 
     def choose_retry(self) -> float:
         self.tries += 1
@@ -109,6 +122,10 @@ class Crowd:
         await asyncio.gather(
             *(watcher.close() for watcher in self.watchers), return_exceptions=True
         )
+
+    def at(self, server: Server) -> list[Watcher]:
+        """Those that are connected to `server`."""
+        return [watcher for watcher in self.watchers if watcher.server is server]
 
     async def _follow(self, watcher: Watcher) -> None:
         def is_done() -> bool:

@@ -144,7 +144,9 @@ class Postgresql:
         return True
 
     def _signal_all(self, number: signal.Signals) -> None:
-        for pid in (self._process.pid, *_children(self._process.pid)):
+        # While it is stopped it starts no process that would be left out.
+        self._process.send_signal(signal.SIGSTOP)
+        for pid in (*_children(self._process.pid), self._process.pid):
             try:
                 os.kill(pid, number)
             except ProcessLookupError:

@@ -47,7 +47,7 @@ def check_promises(
     a client may have been told to start anew, and only what it holds at the end is compared.
     """
     log = _read_log(database)
-    marks = {mark for event in log.values() for mark in _marks(event)}
+    marks = {mark for event in log.values() for mark in marks_of(event)}
     assert not [mark for mark in marks if mark.startswith(ROLLED_BACK)], "promise 1: a rollback"
     missing = set(noted) - marks
     assert not missing, f"promise 1: committed, and no event: {sorted(missing)[:5]}"
@@ -78,7 +78,8 @@ def _read_log(database: Database) -> dict[int, Message]:
     }
 
 
-def _marks(event: Message) -> set[str]:
+def marks_of(event: Message) -> set[str]:
+    """The marks of the commits that an event tells of."""
     return {event["data"][name] for name in MARKED_FIELDS if event["data"].get(name)}
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import threading
 from typing import Any
 
 import pytest
@@ -21,6 +23,8 @@ from tests.realtime.people import make_key, make_user
 
 HOST = "127.0.0.1:8000"
 ORIGIN = f"http://{HOST}"
+# So late that the check should long have been given up.
+LATE_SECONDS = 3.0
 
 
 def scope(*, protocols: tuple[str, ...] = (), **headers: str) -> dict[str, Any]:
@@ -257,3 +261,23 @@ async def test_credentials_are_checked_in_a_thread_that_keeps_no_connection() ->
     with pytest.raises(Refused) as refusal:
         await auth.authenticate(Credentials(token="unknown"))
     assert refusal.value.code == "invalid_token"
+
+
+async def test_whoever_waits_for_a_silent_database_is_told_so_in_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    may_answer = threading.Event()
+
+    def answer_late(credentials: Credentials) -> Grants:
+        may_answer.wait(LATE_SECONDS)
+        raise AssertionError("nobody waits for it any more")
+
+    monkeypatch.setattr(auth, "_authenticate", answer_late)
+    monkeypatch.setattr(auth, "CHECK_SECONDS", 0.05)
+    # More than there are threads: those in the queue are told, too.
+    checks = [auth.authenticate(Credentials(token="any")) for _ in range(2 * auth.THREADS)]
+    try:
+        answers = await asyncio.gather(*checks, return_exceptions=True)
+    finally:
+        may_answer.set()
+    assert [type(answer) for answer in answers] == [TimeoutError] * len(checks)

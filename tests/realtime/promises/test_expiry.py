@@ -127,11 +127,12 @@ async def test_bad_credential_is_refused_and_the_old_one_stays_in_force(reader: 
     assert (error["code"], error["fatal"]) == ("token_expired", True)
 
 
+@pytest.mark.parametrize("error", [OperationalError("away"), TimeoutError()])
 async def test_credential_that_cannot_be_checked_leaves_the_old_one(
-    reader: User, monkeypatch: pytest.MonkeyPatch
+    reader: User, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     async def fail(credentials: Credentials) -> Grants:
-        raise OperationalError("away")
+        raise error
 
     async with StreamClient(token=await token_of(reader)) as client:
         await client.receive("snapshot")

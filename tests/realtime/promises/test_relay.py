@@ -11,7 +11,7 @@ from pytest_django import Settings
 
 from realtime import log, relaying
 from realtime.log import LoggedEvent, Position
-from realtime.polling import choose_poll
+from realtime.polling import Poll, choose_poll
 from realtime.relaying import Relay
 from tests.realtime.events import empty_log, entry, number_all
 
@@ -108,6 +108,23 @@ def test_what_another_process_wrote_is_found_without_being_told(
 ) -> None:
     for number in range(1, EVENTS + 1):
         # As by a process that died right after its commit: nobody wakes the relay.
+        log.append([entry(str(number))])
+        assert recorder.has_come_to(number)
+
+
+def test_poll_that_once_took_long_does_not_put_off_the_next(
+    running: Relay, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = Poll.has_changed
+
+    def answer_late(poll: Poll) -> bool:
+        has_changed = asked(poll)
+        # As by a database that was frozen meanwhile.
+        poll.cost_seconds = NEVER_SECONDS
+        return has_changed
+
+    monkeypatch.setattr(Poll, "has_changed", answer_late)
+    for number in range(1, EVENTS + 1):
         log.append([entry(str(number))])
         assert recorder.has_come_to(number)
 
