@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Collection
 from functools import partial
 from typing import Any
 
-from django.db import DatabaseError
+from django.db import Error as DatabaseError
 
 from realtime import messages
 from realtime.auth.credentials import in_thread
@@ -20,6 +21,8 @@ logger = logging.getLogger(__name__)
 
 LOOK_EVERY_SECONDS = 1.0
 SHOW_EVERY_LOOKS = 10
+# A server that stops does not wait for a database that is silent.
+LEAVE_SECONDS = 1.0
 
 
 class Reporter:
@@ -42,11 +45,10 @@ class Reporter:
         self._task.cancel()
         await asyncio.wait([self._task])
         self._task = None
-        try:
-            await in_thread(self._row.leave)
-        except DatabaseError:
-            # Others see that it is gone when it shows itself no more.
-            return
+        # Without it the others see that it is gone when it shows itself no more.
+        with contextlib.suppress(DatabaseError, TimeoutError):
+            async with asyncio.timeout(LEAVE_SECONDS):
+                await in_thread(self._row.leave)
 
     def look_now(self) -> None:
         """Something is asked."""
