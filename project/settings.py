@@ -23,9 +23,9 @@ ALLOWED_HOSTS = [*service.allowed_hosts, *LOOPBACK_HOSTS]
 globals().update(environment.group_values())
 
 INSTALLED_APPS = [
-    # "realtime" brings its own runserver, so it stands before daphne, and both before staticfiles.
+    # It brings a runserver, so it stands before staticfiles. The app of daphne would bring another,
+    # and load Twisted into every command.
     "realtime",
-    "daphne",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",

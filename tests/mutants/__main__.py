@@ -14,8 +14,9 @@ from pathlib import Path
 
 from tests.deploy.support import NGINX as NGINX_PROGRAM
 from tests.mutants.copies import NoWorkingTree, copy_working_tree
+from tests.mutants.forks import PRELOADED, ZygoteEnded, Zygotes, start_zygotes
 from tests.mutants.patches import FOLDER, NGINX, POSTGRESQL, BadPatch, Mutant, read_mutants
-from tests.mutants.runs import run_tests
+from tests.mutants.runs import clean_environment, run_tests
 from tests.mutants.table import Table, closing_line, explain
 from tests.mutants.trials import (
     BASELINE_TIMEOUT_SECONDS,
@@ -41,6 +42,7 @@ def main(
     root: Path = ROOT,
     folder: Path = FOLDER,
     timeout_seconds: float = TIMEOUT_SECONDS,
+    preloaded: Sequence[str] = PRELOADED,
 ) -> int:
     """Try the mutants named, or all; the exit status is 0 when every one was killed."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__)
@@ -49,8 +51,8 @@ def main(
     try:
         mutants = _choose(read_mutants(folder), options.names)
         with tempfile.TemporaryDirectory(prefix="mutants-") as scratch:
-            trials = asyncio.run(_try_all(mutants, root, Path(scratch), timeout_seconds))
-    except (BadPatch, NoWorkingTree, Unproven) as error:
+            trials = asyncio.run(_try_all(mutants, root, Path(scratch), timeout_seconds, preloaded))
+    except (BadPatch, NoWorkingTree, Unproven, ZygoteEnded) as error:
         print(f"mutants: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -75,7 +77,11 @@ def _choose(mutants: Sequence[Mutant], names: Sequence[str]) -> list[Mutant]:
 
 
 async def _try_all(
-    mutants: Sequence[Mutant], root: Path, scratch: Path, timeout_seconds: float
+    mutants: Sequence[Mutant],
+    root: Path,
+    scratch: Path,
+    timeout_seconds: float,
+    preloaded: Sequence[str],
 ) -> list[Trial]:
     base = scratch / "unchanged"
     copy_working_tree(root, base)
@@ -86,14 +92,13 @@ async def _try_all(
         Trial(mutant, _skipped_verdict(), remedy=REMEDIES[min(mutant.needs & missing)])
         for mutant in skipped
     ]
-    await _check_baseline(tried, base, scratch)
     table = Table(mutants)
-    print(table.heading())
     turns = asyncio.Semaphore(AT_A_TIME)
 
     async def take_turn(mutant: Mutant) -> Trial:
         async with turns:
             trial = await try_mutant(
+                zygotes,
                 mutant,
                 base,
                 scratch / mutant.name,
@@ -103,12 +108,18 @@ async def _try_all(
         print(table.row(trial), flush=True)
         return trial
 
-    for trial in trials:
-        print(table.row(trial))
-    return [*trials, *await asyncio.gather(*map(take_turn, tried))]
+    count = min(AT_A_TIME, len(tried))
+    async with start_zygotes(count, preloaded, clean_environment()) as zygotes:
+        await _check_baseline(zygotes, tried, base, scratch)
+        print(table.heading())
+        for trial in trials:
+            print(table.row(trial))
+        return [*trials, *await asyncio.gather(*map(take_turn, tried))]
 
 
-async def _check_baseline(mutants: Sequence[Mutant], base: Path, scratch: Path) -> None:
+async def _check_baseline(
+    zygotes: Zygotes, mutants: Sequence[Mutant], base: Path, scratch: Path
+) -> None:
     """Run every named test where nothing is broken; raises Unproven."""
     for needs in {mutant.needs for mutant in mutants}:
         named = [test for mutant in mutants if mutant.needs == needs for test in mutant.tests]
@@ -116,7 +127,11 @@ async def _check_baseline(mutants: Sequence[Mutant], base: Path, scratch: Path) 
         copy = scratch / f"unchanged-{'-'.join(sorted(needs)) or 'embedded'}"
         await asyncio.to_thread(shutil.copytree, base, copy)
         run = await run_tests(
-            copy, tests, variables=_variables(needs), timeout_seconds=BASELINE_TIMEOUT_SECONDS
+            zygotes,
+            copy,
+            tests,
+            variables=_variables(needs),
+            timeout_seconds=BASELINE_TIMEOUT_SECONDS,
         )
         if unproven := find_unproven(tests, run):
             raise Unproven(

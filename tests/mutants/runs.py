@@ -1,17 +1,15 @@
-"""One run of pytest in a copy, in a process group of its own, and what became of each test."""
+"""One run of pytest in a copy, and what became of each test."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import os
-import signal
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from xml.etree import ElementTree
+
+from tests.mutants.forks import Zygotes
 
 OPTIONS = ("-q", "-p", "no:randomly", "-p", "no:cacheprovider", "--tb=short")
 SHOWN_LINES = 15
@@ -64,50 +62,41 @@ class Run:
 
 
 async def run_tests(
-    folder: Path, tests: Sequence[str], *, variables: Mapping[str, str], timeout_seconds: float
+    zygotes: Zygotes,
+    folder: Path,
+    tests: Sequence[str],
+    *,
+    variables: Mapping[str, str],
+    timeout_seconds: float,
 ) -> Run:
     """Run `tests` in `folder`; whatever they started is killed at the timeout."""
     scratch = folder / ".scratch"
     scratch.mkdir()
     report = scratch / "report.xml"
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "pytest",
-        *OPTIONS,
-        f"--junitxml={report}",
-        # The only form of the report that names the files.
-        "--override-ini=junit_family=xunit1",
-        *tests,
-        cwd=folder,
-        env=_environment(scratch) | dict(variables),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        start_new_session=True,
+    output = scratch / "output"
+    has_ended = await zygotes.run_pytest(
+        folder,
+        [
+            *OPTIONS,
+            f"--junitxml={report}",
+            # The only form of the report that names the files.
+            "--override-ini=junit_family=xunit1",
+            *tests,
+        ],
+        variables={"TMPDIR": str(scratch), **variables},
+        output=output,
+        timeout_seconds=timeout_seconds,
     )
-    is_out_of_time = False
-    output = b""
-    try:
-        output, _ = await asyncio.wait_for(process.communicate(), timeout_seconds)
-    except TimeoutError:
-        is_out_of_time = True
-    finally:
-        # Servers that a test started may outlive it.
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
-    outcomes = _read_report(report) if report.exists() else {}
-    return Run(outcomes, output.decode(errors="replace"), is_out_of_time)
+    outcomes = _read_report(report) if has_ended and report.exists() else {}
+    text = output.read_text(encoding="utf-8", errors="replace") if output.exists() else ""
+    return Run(outcomes, text, is_out_of_time=not has_ended)
 
 
-def _environment(scratch: Path) -> dict[str, str]:
+def clean_environment() -> dict[str, str]:
+    """The variables of every run: this process's own without what decides tests."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(OUR_VARIABLES)}
-    return kept | {
-        "TMPDIR": str(scratch),
-        # A compiled module is known by its second and its size: a mutant may have both unchanged.
-        "PYTHONDONTWRITEBYTECODE": "1",
-    }
+    # A compiled module is known by its second and its size: a mutant may have both unchanged.
+    return kept | {"PYTHONDONTWRITEBYTECODE": "1"}
 
 
 def _read_report(report: Path) -> dict[str, frozenset[Outcome]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -81,9 +81,15 @@ def plant(tmp_path: Path) -> Plant:
 def try_mutants(tmp_path: Path, project: Path) -> Try:
     """Runs the command on the little project."""
 
-    def run(*names: str, timeout_seconds: float = 60.0) -> int:
+    def run(*names: str, timeout_seconds: float = 60.0, preloaded: Sequence[str] = ()) -> int:
         folder = tmp_path / "mutants"
-        return main(names, root=project, folder=folder, timeout_seconds=timeout_seconds)
+        return main(
+            names,
+            root=project,
+            folder=folder,
+            timeout_seconds=timeout_seconds,
+            preloaded=preloaded,
+        )
 
     return run
 
@@ -148,6 +154,16 @@ def test_mutant_whose_tests_hang_is_not_killed(
     plant("slow", "import time; time.sleep(60)", "test_price")
     assert try_mutants(timeout_seconds=3.0) == 1
     assert "did not end in time" in capsys.readouterr().out
+
+
+def test_nothing_that_a_mutant_may_change_is_imported_before_it(
+    plant: Plant, project: Path, try_mutants: Try, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "colorsys.py").write_text("")
+    plant("free", "return 0", "test_price")
+    assert try_mutants(preloaded=["colorsys"]) == 1
+    printed = capsys.readouterr().err
+    assert "imported before the fork, so that it is not broken here: ['colorsys']" in printed
 
 
 def test_test_that_fails_on_the_unchanged_tree_proves_nothing(

@@ -11,6 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from tests.mutants.copies import PatchRefused, apply_patch
+from tests.mutants.forks import Zygotes
 from tests.mutants.patches import Mutant
 from tests.mutants.runs import Outcome, Run, run_tests
 
@@ -40,6 +41,7 @@ class Trial:
 
 
 async def try_mutant(
+    zygotes: Zygotes,
     mutant: Mutant,
     base: Path,
     folder: Path,
@@ -53,7 +55,7 @@ async def try_mutant(
     try:
         await asyncio.to_thread(apply_patch, mutant.path, folder)
         run = await run_tests(
-            folder, mutant.tests, variables=variables, timeout_seconds=timeout_seconds
+            zygotes, folder, mutant.tests, variables=variables, timeout_seconds=timeout_seconds
         )
     except PatchRefused as refused:
         return Trial(mutant, Verdict.STALE, remedy=_stale_remedy(mutant), output=str(refused))
