@@ -12,6 +12,7 @@ import pytest
 
 from project.cluster.programs import find_programs
 from project.parts import RunError
+from tests.e2e.support.databases import IS_POSTGRESQL
 
 
 def _why_not() -> str:
@@ -25,6 +26,12 @@ def _why_not() -> str:
 NGINX = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
 needs_nginx = pytest.mark.skipif(NGINX is None, reason="needs nginx: apt-get install nginx-light")
 needs_programs = pytest.mark.skipif(bool(_why_not()), reason=_why_not() or "everything is there")
+
+
+# They start whole clusters, or install everything anew: minutes, where `make test` has seconds.
+only_with_services = pytest.mark.skipif(
+    not IS_POSTGRESQL, reason="make test-services runs it: set DATABASE_URL and REDIS_URL"
+)
 
 
 @contextmanager

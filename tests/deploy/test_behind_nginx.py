@@ -13,12 +13,12 @@ import pytest
 
 from tests.deploy.conftest import StartNginx
 from tests.deploy.proxies import Nginx
-from tests.deploy.support import needs_nginx
+from tests.deploy.support import needs_nginx, only_with_services
 from tests.e2e.conftest import StartServer
 from tests.e2e.support.clients import Client, Query
 from tests.e2e.support.servers import HEARTBEAT_SECONDS, Server
 
-pytestmark = [pytest.mark.services, needs_nginx]
+pytestmark = [pytest.mark.services, only_with_services, needs_nginx]
 
 # An address has five times as many unknown tokens, at each process.
 ATTEMPTS = 1

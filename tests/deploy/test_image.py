@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.deploy.dockerfiles import Image, build, instructions
-from tests.deploy.support import open_folder
+from tests.deploy.support import only_with_services, open_folder
 from tests.e2e.support.processes import DEADLINE_SECONDS, ROOT
 from tests.e2e.support.servers import choose_port
 
@@ -37,6 +37,7 @@ def as_the_image(image: Image, command: list[str], port: int) -> dict[str, Any]:
 
 
 @pytest.mark.services
+@only_with_services
 def test_image_starts_answers_its_probe_and_stops(image: Image) -> None:
     port = choose_port()
     files = set(image.workdir.rglob("*"))
@@ -57,6 +58,7 @@ def test_image_starts_answers_its_probe_and_stops(image: Image) -> None:
 
 
 @pytest.mark.services
+@only_with_services
 def test_image_has_the_static_files_and_no_secret(image: Image) -> None:
     assert (image.workdir / "staticfiles" / "staticfiles.json").exists()
     assert "SECRET_KEY" not in image.environment

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
-from tests.deploy.support import needs_programs, open_folder
+from tests.deploy.support import needs_programs, only_with_services, open_folder
 from tests.project.running import DEADLINE_SECONDS, Run, free_port
 
-pytestmark = [pytest.mark.services, needs_programs]
+pytestmark = [pytest.mark.services, only_with_services, needs_programs]
 
 READY = "Ctrl-C stops everything"
 PARTS = ("postgres", "redis-server", "nginx", "simulate", "realtime.daphne")
