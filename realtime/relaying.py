@@ -17,6 +17,7 @@ from typing import Any, Protocol, TypeVar
 from django.db import Error as DatabaseError
 
 from realtime import failpoints, log
+from realtime.delays import Delay
 from realtime.layer import LayerPublisher, layer_is_shared
 from realtime.log import HistoryExpired, LoggedEvent, Position
 from realtime.log.database import connection, guard_connection, numbers_on_append
@@ -32,8 +33,6 @@ BURST_SECONDS = 0.005
 WRITER_BURST_SECONDS = 0.02
 RETRY_SECONDS = 0.1
 LONGEST_RETRY_SECONDS = 2.0
-# A turn takes milliseconds: one that has had no answer for so long waits for the database.
-OVERDUE_SECONDS = 1.0
 # A poll takes no more than a tenth of the thread's time. One that waited for a frozen database
 # tells nothing about the next.
 COST_FACTOR = 10
@@ -76,30 +75,19 @@ class Relay(threading.Thread):
         self._receiver: Receiver | None = None
         self._is_stopping = False
         self._last_turn = 0.0
-        self._failing_since: float | None = None
-        self._waiting_since: float | None = None
+        self._delay = Delay()
         self._next_prune = time.monotonic() + PRUNE_EVERY_SECONDS
         self._publisher = LayerPublisher() if publishes and layer_is_shared() else None
-        self._error: str | None = None
 
     @property
     def delayed_seconds(self) -> float:
-        """For how long the log could not be read; 0 when all is well.
-
-        A database that is frozen, or locked, fails nothing: the thread just waits for it.
-        """
-        failing_since, waiting_since = self._failing_since, self._waiting_since
-        if failing_since is not None:
-            return time.monotonic() - failing_since
-        waited = 0.0 if waiting_since is None else time.monotonic() - waiting_since
-        return waited if waited >= OVERDUE_SECONDS else 0.0
+        """For how long the log could not be read; 0 when all is well."""
+        return self._delay.seconds
 
     @property
     def error(self) -> str | None:
         """Why the log cannot be read; None when all is well."""
-        if self._error is None and self.delayed_seconds:
-            return "The database does not answer."
-        return self._error
+        return self._delay.error
 
     @property
     def publisher(self) -> LayerPublisher | None:
@@ -157,10 +145,11 @@ class Relay(threading.Thread):
             while not self._is_stopping:
                 try:
                     self._wait(poll)
-                    self._waiting_since = time.monotonic()
+                    self._delay.begin_turn()
                     guard_connection()
                     self._turn(poll)
-                    retry, self._failing_since, self._error = RETRY_SECONDS, None, None
+                    self._delay.end_turn()
+                    retry = RETRY_SECONDS
                 except Exception as error:
                     # Whatever it is, a server without its relay would be deaf: try again.
                     self._report(error)
@@ -168,8 +157,6 @@ class Relay(threading.Thread):
                     time.sleep(retry)
                     retry = min(retry * 2, LONGEST_RETRY_SECONDS)
                     poll = self._start_afresh()
-                finally:
-                    self._waiting_since = None
         finally:
             connection().close()
 
@@ -183,7 +170,7 @@ class Relay(threading.Thread):
         self._turn(choose_poll(has_layer=False))
 
     def _wait(self, poll: Poll) -> None:
-        if self._failing_since is not None:
+        if self._delay.is_failing:
             return
         if self._receiver is None:
             # Only its own commits concern a process that serves nobody.
@@ -202,7 +189,7 @@ class Relay(threading.Thread):
         self._last_turn = time.monotonic()
         requested = self._requested
         self._run_jobs()
-        if was_woken or self._failing_since is not None or poll.has_changed():
+        if was_woken or self._delay.is_failing or poll.has_changed():
             self._number()
             if self._receiver is not None:
                 self._hand_over(self._receiver)
@@ -244,7 +231,7 @@ class Relay(threading.Thread):
                 self._publisher.publish(identity, events)
             if self._receiver is not None:
                 self._receiver.deliver(identity, events, polled=False)
-            self._note_answer()
+            self._delay.note_answer()
             is_full = len(events) == BATCH_EVENTS
 
     def _hand_over(self, receiver: Receiver) -> None:
@@ -265,20 +252,13 @@ class Relay(threading.Thread):
                 return
             failpoints.reach("between_batches")
             receiver.deliver(identity, events, polled=True)
-            self._note_answer()
+            self._delay.note_answer()
             cursor = events[-1].seq
 
-    def _note_answer(self) -> None:
-        # Whoever has much to catch up with is not waiting.
-        if self._waiting_since is not None:
-            self._waiting_since = time.monotonic()
-
     def _report(self, error: Exception) -> None:
-        self._error = f"{type(error).__name__}: {error}".strip()
-        if self._failing_since is None:
-            self._failing_since = self._waiting_since or time.monotonic()
+        if self._delay.fail_turn(error):
             # A database that is gone needs no traceback; anything else does.
             unexpected = None if isinstance(error, DatabaseError) else error
             logger.error(
-                "The event log cannot be read, trying again: %s", self._error, exc_info=unexpected
+                "The event log cannot be read, trying again: %s", self.error, exc_info=unexpected
             )

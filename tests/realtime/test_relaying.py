@@ -14,7 +14,7 @@ import pytest
 from django.db import OperationalError
 from pytest_django import Settings
 
-from realtime import log, relay, relaying
+from realtime import delays, log, relay, relaying
 from realtime.log import LoggedEvent, Position
 from realtime.relaying import Relay
 from realtime.system_log import publish_log
@@ -22,7 +22,6 @@ from tests.realtime.events import append, empty_log, entry
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 10.0
-PAUSE_SECONDS = 0.1
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -288,7 +287,7 @@ def test_failing_log_is_tried_again_until_it_can_be_read(
 def test_database_that_keeps_the_thread_waiting_is_a_delay(
     taker: Taker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(relaying, "OVERDUE_SECONDS", 0.05)
+    monkeypatch.setattr(delays, "OVERDUE_SECONDS", 0.05)
     running = relay.attach(taker)
     assert relay.drain(deadline_seconds=SECONDS)
     position, is_asked, may_answer = log.position, threading.Event(), threading.Event()
@@ -302,33 +301,12 @@ def test_database_that_keeps_the_thread_waiting_is_a_delay(
     running.wake()
     assert is_asked.wait(SECONDS)
     waited = threading.Event()
-    waited.wait(2 * relaying.OVERDUE_SECONDS)
-    assert running.delayed_seconds > relaying.OVERDUE_SECONDS
+    waited.wait(2 * delays.OVERDUE_SECONDS)
+    assert running.delayed_seconds > delays.OVERDUE_SECONDS
     assert running.error == "The database does not answer."
     may_answer.set()
     assert relay.drain(deadline_seconds=SECONDS)
     assert (running.error, running.delayed_seconds) == (None, 0.0)
-
-
-@pytest.mark.usefixtures("threaded")
-def test_delay_counts_from_the_question_that_failed(
-    taker: Taker, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    running = relay.attach(taker)
-    assert relay.drain(deadline_seconds=SECONDS)
-    failures = threading.Semaphore(0)
-
-    def fail_late() -> Position:
-        threading.Event().wait(PAUSE_SECONDS)
-        failures.release()
-        raise OperationalError("gone")
-
-    monkeypatch.setattr(relaying, "RETRY_SECONDS", 0.0)
-    monkeypatch.setattr(log, "position", fail_late)
-    running.wake()
-    for _ in range(2):
-        assert failures.acquire(timeout=SECONDS)
-    assert running.delayed_seconds >= 2 * PAUSE_SECONDS
 
 
 @pytest.mark.usefixtures("threaded")

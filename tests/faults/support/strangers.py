@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 
 from tests.e2e.support.clients import Client
+from tests.e2e.support.followers import UNREACHABLE
 from tests.e2e.support.servers import LOOK_EVERY_SECONDS, Answer, Server
 from tests.faults.support.cluster import Cluster
 
@@ -48,10 +49,19 @@ async def becomes_well(cluster: Cluster) -> None:
 
 
 async def is_let_in(server: Server) -> None:
-    """A new client gets the present state."""
-    async with await Client.connect(server) as client:
-        assert (await client.receive())["type"] == "connection_established"
-        assert (await client.receive())["type"] == "snapshot"
+    """A new client gets the present state; one that was refused comes back, as clients do."""
+    async with asyncio.timeout(RECOVERY_SECONDS):
+        while not await _gets_in(server):
+            await asyncio.sleep(LOOK_EVERY_SECONDS)
+
+
+async def _gets_in(server: Server) -> bool:
+    try:
+        async with await Client.connect(server) as client:
+            types = [(await client.receive())["type"] for _ in range(2)]
+    except UNREACHABLE:
+        return False
+    return types == ["connection_established", "snapshot"]
 
 
 async def _find_server(server: Server) -> None:
@@ -67,10 +77,15 @@ async def _find_server(server: Server) -> None:
 
 
 def is_unwell(health: Health) -> bool:
-    """Whether a part has said what is wrong with it, and the answer came while one waits for it."""
+    """Whether a part has said what is wrong with it."""
     parts = health.answer.json["parts"].values()
     reasons = [part["message"] for part in parts if part["status"] == "error"]
     return health.answer.status == 503 and bool(reasons) and all(reasons)
+
+
+def is_prompt(health: Health) -> bool:
+    """Whether a probe, which gives up soon, would have had the answer."""
+    return health.seconds < PROMPT_SECONDS
 
 
 async def _is_told_unavailable(server: Server) -> None:
