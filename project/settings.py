@@ -84,12 +84,11 @@ SQLITE_OPTIONS: dict[str, Any] = {
 }
 POSTGRESQL_OPTIONS: dict[str, Any] = {
     "connect_timeout": 5,
-    # A server that vanishes without a word (no power, a cut cable) is given up after 20 seconds;
-    # by Linux's own defaults after a quarter of an hour, or two hours when nothing was asked.
-    "keepalives_idle": 5,
+    # A server that is gone without a word is noticed in a quarter of a minute, not of an hour.
+    "keepalives_idle": 10,
     "keepalives_interval": 5,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 20_000,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 15_000,
 }
 
 

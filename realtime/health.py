@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db import Error as DatabaseError
+from django.db import DatabaseError
 
 from realtime import hub, log, relay
 from realtime.layer import layer_is_shared

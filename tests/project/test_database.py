@@ -25,8 +25,8 @@ def test_server_that_vanishes_without_a_word_is_given_up_soon() -> None:
                 wire.getsockopt(socket.IPPROTO_TCP, option)
                 for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
             ]
-            assert keepalive == [5, 5, 3]
-            assert wire.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 20_000
+            assert keepalive == [10, 5, 2]
+            assert wire.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 15_000
         finally:
             # It is the connection's.
             wire.detach()
