@@ -225,6 +225,7 @@ class Relay(threading.Thread):
             failpoints.reach("after_numbering")
             if self._publisher is not None:
                 self._publisher.publish(identity, events)
+            failpoints.reach("after_publishing")
             if self._receiver is not None:
                 self._receiver.deliver(identity, events, polled=False)
             is_full = len(events) == BATCH_EVENTS
