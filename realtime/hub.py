@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from realtime import messages, relay
+from realtime import failpoints, messages, relay
 from realtime.audiences import Audiences
 from realtime.auth.rechecks import Rechecks
 from realtime.bridge import LoopBridge, LoopClosed
@@ -300,6 +300,7 @@ class Hub:
         self._cursor = new[-1].seq
         for audience in self._audiences:
             audience.send(encoded)
+            failpoints.reach("between_audiences")
         self._missed.announce_move()
 
     def _replace_state(self, position: Position, events: Sequence[LoggedEvent]) -> None:

@@ -197,11 +197,16 @@ class Relay(threading.Thread):
             self._finished = max(self._finished, requested)
             self._progress.notify_all()
         if self._receiver is not None and time.monotonic() >= self._next_prune:
-            removed = log.prune(batch=PRUNE_EVENTS)
-            # Of nearly every batch a few events stay, the newest of their keys: more than half
-            # gone means that there is more.
-            pause = PRUNE_EVERY_SECONDS if removed < PRUNE_EVENTS // 2 else poll.seconds
-            self._next_prune = time.monotonic() + pause
+            self._prune(poll)
+
+    def _prune(self, poll: Poll) -> None:
+        # Said first: on a full disk it fails, and must not keep events waiting by failing again.
+        self._next_prune = time.monotonic() + PRUNE_EVERY_SECONDS
+        removed = log.prune(batch=PRUNE_EVENTS)
+        # Of nearly every batch a few events stay, the newest of their keys: more than half gone
+        # means that there is more.
+        if removed >= PRUNE_EVENTS // 2:
+            self._next_prune = time.monotonic() + poll.seconds
 
     def _run_jobs(self, *, failure: Exception | None = None) -> None:
         while self._jobs:
@@ -229,6 +234,7 @@ class Relay(threading.Thread):
             failpoints.reach("after_numbering")
             if self._publisher is not None:
                 self._publisher.publish(identity, events)
+            failpoints.reach("after_publishing")
             if self._receiver is not None:
                 self._receiver.deliver(identity, events, polled=False)
             self._delay.note_answer()

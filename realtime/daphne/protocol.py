@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from daphne.ws_protocol import WebSocketProtocol
@@ -19,12 +20,24 @@ class RealtimeWebSocketProtocol(WebSocketProtocol):
     """One connection; its application may take its outlet."""
 
     _outlet: DaphneOutlet | None = None
+    _connected_at = 0.0
 
     def onConnect(self, request: Any) -> Any:
         """Leave out subprotocols that Daphne, which takes them for ASCII, would fail to read."""
+        self._connected_at = time.monotonic()
         if not request.headers.get(SUBPROTOCOLS_HEADER, "").isascii():
             del request.headers[SUBPROTOCOLS_HEADER]
         return super().onConnect(request)
+
+    def duration(self) -> float:
+        """Seconds since it connected; by the wall clock, setting it could close everything."""
+        return time.monotonic() - self._connected_at
+
+    def check_timeouts(self) -> None:
+        """Look at the connection's times, now and then."""
+        # A clock that was set back must not silence the pings until it has caught up.
+        self.last_ping: float = min(self.last_ping, time.time())
+        super().check_timeouts()
 
     def make_outlet(self) -> DaphneOutlet:
         """The way out of this connection; from now on its limits are those of the protocol."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from typing import Any
 
 from daphne.server import Server
-from twisted.internet import defer
+from twisted.internet import defer, reactor
 
 from realtime.conf import conf
 from realtime.daphne.forwarded import correct_scope
@@ -28,6 +29,11 @@ class RealtimeServer(Server):
         self._ports: list[Any] = []
         self._next_ready_callable: Callable[[], None] | None = self.ready_callable
         self.ready_callable: Callable[[], None] = self._make_ready
+
+    def run(self) -> None:
+        """Serve until stopped; the reactor's timers go by a clock that nobody sets."""
+        reactor.seconds = time.monotonic  # type: ignore[method-assign, misc]
+        super().run()
 
     def _make_ready(self) -> None:
         # Called after the factories are made and before the reactor runs.

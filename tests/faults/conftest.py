@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from itertools import count
 
@@ -20,6 +20,8 @@ from tests.faults.support.proof import Proof
 ROUNDS = int(os.environ.get("FAULT_ROUNDS", "1"))
 
 _numbers = count(1)
+
+StartCluster = Callable[..., Cluster]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -69,22 +71,31 @@ def server_settings() -> Mapping[str, str]:
 
 
 @pytest.fixture(scope="module")
-def cluster(
+def start_cluster(
     postgresql: Postgresql,
     blank: PostgresqlDatabase,
     tokens: Mapping[str, str],
-    server_settings: Mapping[str, str],
     tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Cluster]:
-    """Two servers on a database and a Redis of their own."""
+) -> Iterator[StartCluster]:
+    """Starts clusters, each on a database and a Redis of its own; they end with the module."""
     with ExitStack() as stack:
-        redis = Redis()
-        redis.start()
-        stack.callback(redis.kill)
-        database = blank.copy(f"copy{next(_numbers)}")
-        stack.callback(database.drop)
-        folder = tmp_path_factory.mktemp("cluster")
-        made = Cluster(postgresql, redis, database, tokens, folder, server_settings)
-        stack.callback(made.dispose)
-        made.start()
-        yield made
+
+        def start(**environment: str) -> Cluster:
+            redis = Redis()
+            redis.start()
+            stack.callback(redis.kill)
+            database = blank.copy(f"copy{next(_numbers)}")
+            stack.callback(database.drop)
+            folder = tmp_path_factory.mktemp("cluster")
+            made = Cluster(postgresql, redis, database, tokens, folder, **environment)
+            stack.callback(made.dispose)
+            made.start()
+            return made
+
+        yield start
+
+
+@pytest.fixture(scope="module")
+def cluster(start_cluster: StartCluster, server_settings: Mapping[str, str]) -> Cluster:
+    """Two servers that the tests of a module share."""
+    return start_cluster(**server_settings)

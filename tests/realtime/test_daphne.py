@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import socket
+import time
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +15,7 @@ from daphne.cli import CommandLineInterface
 from daphne.server import Server
 from django.core.exceptions import ImproperlyConfigured
 from pytest_django import Settings
+from twisted.internet import reactor
 from twisted.internet.abstract import FileDescriptor
 from twisted.internet.tcp import Connection as TcpConnection
 
@@ -290,6 +292,54 @@ def test_autobahn_can_send_a_close_frame_by_itself() -> None:
         assert limit in RealtimeWebSocketProtocol.CONFIG_ATTRS_COMMON
 
 
+class TimedProtocol(ClosingProtocol):
+    """An open connection; remembers its pings."""
+
+    def __init__(self, server: RealtimeServer) -> None:
+        super().__init__(RealtimeWebSocketProtocol.STATE_OPEN)
+        self.server = server
+        self.pings = 0
+        self.last_ping = self.socket_opened = time.time()
+        self._connected_at = time.monotonic()
+
+    def _sendAutoPing(self) -> None:
+        self.pings += 1
+
+    def serverClose(self) -> None:
+        self.sent.append((1000, b""))
+
+
+def test_clock_that_is_set_forward_closes_no_connection(
+    server: RealtimeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    protocol = TimedProtocol(server)
+    later = time.time() + 2 * server.websocket_timeout
+    monkeypatch.setattr(time, "time", lambda: later)
+    protocol.check_timeouts()
+    assert protocol.sent == []
+
+
+def test_connection_still_ends_after_a_day(
+    server: RealtimeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    protocol = TimedProtocol(server)
+    later = time.monotonic() + server.websocket_timeout + 1
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+    protocol.check_timeouts()
+    assert protocol.sent == [(1000, b"")]
+
+
+def test_clock_that_is_set_back_does_not_silence_the_pings(
+    server: RealtimeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    protocol = TimedProtocol(server)
+    earlier = time.time() - 3600
+    for seconds in (0, server.ping_interval + 1):
+        monkeypatch.setattr(time, "time", lambda now=earlier + seconds: now)
+        protocol.check_timeouts()
+    assert protocol.pings == 1
+
+
 # The server.
 
 
@@ -304,6 +354,17 @@ def test_daphne_has_the_points_that_we_override() -> None:
     assert CommandLineInterface.server_class is not RealtimeServer
     assert RealtimeCommandLineInterface.server_class is RealtimeServer
     assert Command.server_cls is RealtimeServer
+
+
+def test_timers_go_by_a_clock_that_nobody_sets(
+    server: RealtimeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reactor, "seconds", reactor.seconds)
+    monkeypatch.setattr(Server, "run", lambda _: None)
+    server.run()
+    call = reactor.callLater(60, list)
+    call.cancel()
+    assert call.getTime() == pytest.approx(time.monotonic() + 60, abs=60)
 
 
 def test_access_log_shows_no_token() -> None:

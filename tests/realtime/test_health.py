@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from django.test import Client
 
 from realtime import __version__, health, hub, log, relay
-from realtime.health import check_health
+from realtime.health import LEAST_FREE_BYTES, check_health
 from tests.realtime.people import make_user
 
 
@@ -52,6 +53,20 @@ def test_database_that_is_down_is_a_503(client: Client, monkeypatch: pytest.Monk
         "status": "error",
         "message": "OperationalError: no route to host",
     }
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("free", [LEAST_FREE_BYTES - 1, LEAST_FREE_BYTES])
+def test_full_disk_is_a_503(client: Client, monkeypatch: pytest.MonkeyPatch, free: int) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
+    answer = client.get("/health")
+    # PostgreSQL's disk may be another machine's.
+    if free >= LEAST_FREE_BYTES or connection.vendor != "sqlite":
+        assert answer.status_code == 200
+        return
+    assert answer.status_code == 503
+    message = answer.json()["parts"]["database"]["message"]
+    assert message.startswith(f"The disk is full: {free} bytes are left.")
 
 
 @pytest.mark.django_db

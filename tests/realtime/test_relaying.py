@@ -171,6 +171,27 @@ def test_only_a_server_prunes_and_only_now_and_then(
 
 
 @pytest.mark.usefixtures("by_hand")
+def test_prune_that_fails_does_not_keep_the_next_events_waiting(
+    taker: Taker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def prune(*, batch: int) -> int:
+        raise OperationalError("database or disk is full")
+
+    relay.attach(taker)
+    relay.turn()
+    monkeypatch.setattr(log, "prune", prune)
+    running = relay.current()
+    assert running is not None
+    running._next_prune = 0.0
+    append(entry("a"))
+    with pytest.raises(OperationalError):
+        relay.turn()
+    append(entry("b"))
+    relay.turn()
+    assert taker.taken == ["a", "b"]
+
+
+@pytest.mark.usefixtures("by_hand")
 def test_jobs_run_where_the_log_is_read_and_their_errors_come_back() -> None:
     running = relay.attach(Taker())
     done = running.call(lambda: log.position().head)

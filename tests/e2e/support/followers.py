@@ -45,8 +45,13 @@ class Follower:
         self.snapshots: list[tuple[int, Held]] = []
         # How connections started, by what was asked for: `fresh`, or `resume`.
         self.starts: Counter[tuple[str, str]] = Counter()
+        # Why resumes were answered by a snapshot.
+        self.reasons: Counter[str] = Counter()
+        # How connections ended that it came back from.
+        self.losses: Counter[str] = Counter()
         self.resyncs = 0
         self.dropped: Counter[str] = Counter()
+        self.beats = 0
         # The most that a heartbeat said the server could not read the log for, in seconds.
         self.longest_delay = 0.0
         self._subscription = ""
@@ -123,7 +128,8 @@ class Follower:
             while not is_done():
                 try:
                     await self.receive()
-                except ConnectionClosed:
+                except ConnectionClosed as closed:
+                    self.losses.update([str(closed)])
                     await self._come_back()
 
     async def close(self) -> None:
@@ -159,6 +165,7 @@ class Follower:
         self._established = dict(established)
         self._awaits_snapshot = outcome == "snapshot"
         if self._awaits_snapshot:
+            self.reasons.update([established["resume_reason"]] if self.stream else [])
             # What is held stays, and so does what the next resume presents, until it is here.
             return
         if self.stream:
@@ -216,4 +223,5 @@ class Follower:
         if self.is_whole:
             assert beat["seq"] == self.seq, f"{beat} tells of events that did not come: {self.seq}"
         self.seq = beat["seq"]
+        self.beats += 1
         self.longest_delay = max(self.longest_delay, beat.get("delayed", 0.0))

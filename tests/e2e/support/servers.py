@@ -14,7 +14,7 @@ from typing import Any
 
 from tests.e2e.support.databases import Database
 from tests.e2e.support.desk import Desk
-from tests.e2e.support.processes import DEADLINE_SECONDS, Program
+from tests.e2e.support.processes import DEADLINE_SECONDS, ROOT, Program
 
 DAPHNE = ("-m", "realtime.daphne", "-b", "127.0.0.1", "-p", "{port}", "project.asgi:application")
 UVICORN = ("-m", "uvicorn", "--host", "127.0.0.1", "--port", "{port}", "project.asgi:application")
@@ -55,6 +55,8 @@ class Server:
         self.tokens = tokens
         self.port = choose_port()
         self.command = command
+        # The folder of the project whose code its next process runs.
+        self.root = ROOT
         self._options = options
         self._environment = {"REALTIME_HEARTBEAT_SECONDS": str(HEARTBEAT_SECONDS), **environment}
         self._log = folder / f"server-{self.port}.log"
@@ -75,14 +77,20 @@ class Server:
 
     def start(self, **changes: str) -> None:
         """Start a process and wait until it answers; `changes` hold for this process alone."""
-        arguments = [part.format(port=self.port) for part in (*self.command, *self._options)]
-        environment = {**self._environment, **changes}
-        self.program = Program(self.database.url, *arguments, log=self._log, **environment)
+        self.launch(**changes)
         deadline = time.monotonic() + DEADLINE_SECONDS
         while not self._answers():
             assert not self.program.has_ended, f"the server ended:\n{self.log}"
             assert time.monotonic() < deadline, f"the server does not answer:\n{self.log}"
             time.sleep(LOOK_EVERY_SECONDS)
+
+    def launch(self, **changes: str) -> None:
+        """Start a process, which may end at any moment."""
+        arguments = [part.format(port=self.port) for part in (*self.command, *self._options)]
+        environment = {**self._environment, **changes}
+        self.program = Program(
+            self.database.url, *arguments, log=self._log, root=self.root, **environment
+        )
 
     def stop(self) -> None:
         """Stop the process, if one runs."""
