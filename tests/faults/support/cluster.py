@@ -193,7 +193,7 @@ class Load:
         async with asyncio.timeout(DEADLINE_SECONDS):
             while not all(
                 any(watcher.longest_delay for watcher in self.crowd.at(server))
-                for server in self._cluster.servers
+                for server in self._site.servers
             ):
                 await asyncio.sleep(LOOK_EVERY_SECONDS)
 
@@ -201,7 +201,7 @@ class Load:
         """The first client of that kind at each server."""
         return [
             next(watcher for watcher in self.crowd.at(server) if watcher.kind.name == kind)
-            for server in self._cluster.servers
+            for server in self._site.servers
         ]
 
     async def has_beaten(self, times: int) -> None:
