@@ -19,7 +19,7 @@ EVENTS_MEANWHILE = 10
 SHORTEST_SECONDS, LONGEST_SECONDS = 0.5, 5.0
 # Of three hundred clients no second gets more, were they spread at random.
 MOST_OF_ONE_SECOND = 0.5
-LEAST_TENTHS = 20
+LEAST_TENTHS = 10
 LOOK_EVERY_SECONDS = 0.02
 # It finds nothing by itself: neither Redis nor a look at the database tells it of events.
 BLIND = {"REDIS_URL": "", "REALTIME_POLL_SECONDS": "3600"}
