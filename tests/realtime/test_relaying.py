@@ -203,8 +203,8 @@ def test_server_is_handed_every_commit(taker: Taker) -> None:
         publish_log(level="INFO", message=str(number), module="tests")
     taker.wait_until(lambda: len(taker.taken) == 5)
     assert taker.threads == {"realtime-relay"}
-    assert running.delayed_seconds == 0.0
-    assert running.error is None
+    assert running.vitals.delayed_seconds == 0.0
+    assert running.vitals.error is None
     assert relay.attach(taker) is running
 
 
@@ -270,15 +270,15 @@ def test_failing_log_is_tried_again_until_it_can_be_read(
     running.wake()
     for _ in range(3):
         assert failures.acquire(timeout=SECONDS)
-    assert running.delayed_seconds > 0
-    assert type(error).__name__ in (running.error or "")
+    assert running.vitals.delayed_seconds > 0
+    assert type(error).__name__ in (running.vitals.error or "")
     assert running.call(lambda: log.position()).exception(SECONDS) is error
     monkeypatch.setattr(log, "position", position)
     append(entry("A"))
     running.wake()
     taker.wait_until(lambda: taker.taken == ["A"])
     assert relay.drain(deadline_seconds=SECONDS)
-    assert (running.error, running.delayed_seconds) == (None, 0.0)
+    assert (running.vitals.error, running.vitals.delayed_seconds) == (None, 0.0)
     # Once, not at every try.
     assert caplog.text.count("cannot be read") == 1
 
