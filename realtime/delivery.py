@@ -117,6 +117,11 @@ class Delivery:
         """What waits within the budget."""
         return self._pending_bytes
 
+    @property
+    def is_blocked(self) -> bool:
+        """Whether the socket accepts nothing at present."""
+        return not self._outlet.is_writable and not self._is_closed
+
     def blocked_seconds(self) -> float:
         """For how long the socket has accepted nothing."""
         if self._outlet.is_writable or self._blocked_since is None:

@@ -121,7 +121,7 @@ class Hub:
         return Load(
             connections=len(deliveries),
             audiences=len(self._audiences),
-            blocked=sum(delivery.blocked_seconds() > 0 for delivery in deliveries),
+            blocked=sum(delivery.is_blocked for delivery in deliveries),
             waiting_bytes=sum(delivery.waiting_bytes for delivery in deliveries),
         )
 

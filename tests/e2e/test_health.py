@@ -1,4 +1,4 @@
-"""`/health` and `/metrics` while PostgreSQL or Redis is frozen or gone: prompt, true, again well."""
+"""`/health` and `/metrics` while PostgreSQL or Redis is frozen or gone, and afterwards."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ CHUNK_BYTES = 65536
 
 
 class FreezingProxy:
-    """Forwards connections on loopback to `port`; frozen, it takes everything and passes nothing."""
+    """Forwards connections on loopback to `port`; frozen, it takes all and passes nothing."""
 
     def __init__(self, port: int) -> None:
         self._target = ("127.0.0.1", port)
