@@ -208,7 +208,7 @@ if not DEBUG and service.https:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_SSL_REDIRECT = True
     # Probes come past the proxy.
-    SECURE_REDIRECT_EXEMPT = [r"^health$", r"^livez$"]
+    SECURE_REDIRECT_EXEMPT = [r"^health$", r"^livez$", r"^metrics$"]
     SESSION_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True
     SECURE_HSTS_SECONDS = 30 * 24 * 3600

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from realtime import metrics
 from realtime.live_state import LiveState, Snapshot
 from realtime.members import Member
 from realtime.recent import EncodedEvent, frames_for
@@ -25,6 +26,7 @@ class Audience:
             # A failing outlet may close a connection, which then leaves the set.
             for member in tuple(self.members):
                 member.send(frames)
+            metrics.count_sent(frames, clients=len(self.members))
 
     def snapshot(self, state: LiveState, *, stream: str, seq: int) -> Snapshot:
         """The state as of `seq`, made once for each `seq`."""
@@ -44,6 +46,9 @@ class Audiences:
 
     def __init__(self) -> None:
         self._by_subscription: dict[Subscription, Audience] = {}
+
+    def __len__(self) -> int:
+        return len(self._by_subscription)
 
     def __iter__(self) -> Iterator[Audience]:
         return iter(tuple(self._by_subscription.values()))

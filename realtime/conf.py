@@ -15,6 +15,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
 FALSE_WORDS = frozenset({"0", "false", "no", "off"})
+SHORTEST_METRICS_TOKEN = 16
 # As browsers send it: a scheme, a host in small letters, a port unless it is the scheme's own.
 ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#@\s*A-Z]+")
 
@@ -282,8 +283,20 @@ class RealtimeSettings(SettingsGroup):
         minimum=2,
     )
 
+    metrics_token: str = setting(
+        "",
+        "What `GET /metrics` asks for, as `Authorization: Bearer TOKEN`; at least 16 characters. "
+        "Empty: this machine's own programs alone may read it.",
+        is_secret=True,
+    )
+
     def __post_init__(self) -> None:
-        """Refuse an origin that no browser would send."""
+        """Refuse an origin that no browser would send, and a token that can be guessed."""
+        if 0 < len(self.metrics_token) < SHORTEST_METRICS_TOKEN:
+            raise InvalidSetting(
+                f"REALTIME_METRICS_TOKEN has fewer than {SHORTEST_METRICS_TOKEN} characters. Make "
+                "one with: python -c 'import secrets; print(secrets.token_urlsafe(32))'"
+            )
         for origin in self.allowed_origins:
             if not ORIGIN.fullmatch(origin):
                 raise InvalidSetting(

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.db import Error as DatabaseError
 
-from realtime import messages
+from realtime import messages, metrics
 from realtime.auth.credentials import UNAVAILABLE, Refused, authenticate, read_credentials
 from realtime.auth.grants import Grants
 from realtime.auth.guessing import address_of_scope, hold_seconds
@@ -66,6 +66,7 @@ class Connection:
             credentials = read_credentials(self._scope, query_token=request.token)
             grants = await authenticate(credentials)
         except Refused as refused:
+            metrics.auth_failures.labels(refused.code).inc()
             grants = refused
         except (DatabaseError, TimeoutError):
             logger.warning("A client cannot be let in: the database does not answer")
@@ -101,6 +102,7 @@ class Connection:
             # Not before the handshake is over: a server gives up one that takes seconds.
             await asyncio.sleep(hold_seconds(address_of_scope(self._scope)))
         last = messages.error(timestamp=timestamp(), code=why.code, text=why.text, fatal=True)
+        metrics.closes.labels(why.code).inc()
         outlet.write((last,))
         outlet.close(why.close_code, why.code)
         while (await self._receive())["type"] != "websocket.disconnect":

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from django.db import Error as DatabaseError
 
-from realtime import messages
+from realtime import messages, metrics
 from realtime.auth.credentials import UNAVAILABLE, Credentials, Refused
 from realtime.auth.grants import Grants
 from realtime.auth.guessing import hold_seconds
@@ -68,6 +68,8 @@ class Conversation:
         # What is asked for later waits: answers come in the order of the commands.
         if effects and isinstance(effects[0], Authenticate):
             effects = await self._authenticate(effects[0])
+        for effect in effects:
+            _count_error(effect)
         self._perform(effects)
         return not any(isinstance(effect, Close) for effect in effects)
 
@@ -89,6 +91,7 @@ class Conversation:
         try:
             grants = await self._check(Credentials(token=effect.token))
         except Refused as refused:
+            metrics.auth_failures.labels(refused.code).inc()
             if refused.is_guess:
                 await asyncio.sleep(hold_seconds(self._address))
             return session.refuse_credential(refused.code, refused.text, id=id_)
@@ -151,3 +154,12 @@ class Conversation:
         member.delivery.reply(answer)
         if effect.changed:
             member.snapshot(hub.snapshot(member, names=effect.changed))
+
+
+def _count_error(effect: Effect) -> None:
+    """Count an answer to a command that is an error, or a close in the place of an answer."""
+    code = effect.error if isinstance(effect, Reply) else ""
+    if isinstance(effect, Close):
+        code = effect.reason.replace(" ", "_")
+    if code:
+        metrics.command_errors.labels(code).inc()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from enum import StrEnum
 
+from realtime import metrics
 from realtime.frames import Frame, count_tails
 from realtime.live_state import Snapshot
 from realtime.outlets import Outlet
@@ -13,6 +15,18 @@ from realtime.outlets import Outlet
 WRITE_BYTES = 64 * 1024
 # Answers are not dropped for the budget; a client that lets so much of them wait is closed.
 FULL_BUDGETS = 2
+
+
+class ResyncReason(StrEnum):
+    """Why a backlog gave way to a snapshot."""
+
+    # More waited than the client's budget holds.
+    OVERFLOW = "overflow"
+    # The hub could not go on from where it stood: a restore, expired history, an error of its own.
+    NEW_STREAM = "new_stream"
+    FELL_BEHIND = "fell_behind"
+    HUB_ERROR = "hub_error"
+
 
 TakeSnapshot = Callable[[Mapping[str, int]], Snapshot]
 
@@ -33,6 +47,8 @@ class _Parts:
     def pull(self) -> Frame:
         frame = self._snapshot.frame(self._next, timestamp=self._clock())
         self._next += 1
+        metrics.snapshots.bytes += frame.size
+        metrics.snapshots.sent += self.is_finished
         return frame
 
     @property
@@ -52,6 +68,10 @@ class _Replay:
 
     def __init__(self, frames: Iterable[Frame]) -> None:
         self._frames = deque(frames)
+
+    @property
+    def rest(self) -> Iterable[Frame]:
+        return self._frames
 
     def pull(self) -> Frame:
         return self._frames.popleft()
@@ -97,6 +117,11 @@ class Delivery:
         """What waits within the budget."""
         return self._pending_bytes
 
+    @property
+    def is_blocked(self) -> bool:
+        """Whether the socket accepts nothing at present."""
+        return not self._outlet.is_writable and not self._is_closed
+
     def blocked_seconds(self) -> float:
         """For how long the socket has accepted nothing."""
         if self._outlet.is_writable or self._blocked_since is None:
@@ -134,7 +159,7 @@ class Delivery:
             # A large batch goes as far as the socket takes it: the rest is the budget's.
             self.drain()
             if self._pending_bytes > self.budget_bytes:
-                self.resync()
+                self.resync(ResyncReason.OVERFLOW)
 
     def reply(self, frame: Frame) -> None:
         """Send the answer to a command: after what is pending, and never dropped."""
@@ -162,25 +187,24 @@ class Delivery:
         """Send a snapshot, as the socket takes it; one takes the place of too many that wait."""
         self._queue(_Parts(snapshot, self._timestamp, cost_bytes=snapshot.cost_bytes))
         if self._pending_bytes > self.budget_bytes:
-            self.resync()
+            self.resync(ResyncReason.OVERFLOW)
 
-    def resync(self) -> None:
+    def resync(self, reason: ResyncReason) -> None:
         """Drop the backlog: a snapshot takes its place when the socket drains."""
         if self._is_closed:
             return
-        waiting = [item for item in self._pending if isinstance(item, Frame)]
         for item in self._pending:
-            if isinstance(item, _Replay):
-                waiting.extend(item._frames)
-            elif isinstance(item, _Parts):
+            if isinstance(item, _Parts):
                 # The client never applies a snapshot without its last part: what it counts is owed.
                 self._dropped.update(item.dropped)
+        waiting = self._waiting_frames()
         self._count_dropped(waiting)
         self._replies.extend(item for item in waiting if not item.seq)
         self._pending.clear()
         self._pending_bytes = 0
         self._needs_snapshot = True
         self.resyncs += 1
+        metrics.resyncs.labels(reason).inc()
         self.drain()
 
     def drain(self) -> None:
@@ -197,19 +221,30 @@ class Delivery:
         """Send `last` and close; what waits is dropped."""
         if self._is_closed:
             return
-        self._is_closed = True
-        self._pending.clear()
-        self._replies.clear()
+        self._end(reason.replace(" ", "_"))
         if last is not None:
             self._outlet.write((last,))
         self._outlet.close(code, reason)
 
     def stop(self) -> None:
         """Hold nothing any more: the connection is gone."""
+        if not self._is_closed:
+            self._end("left")
+
+    def _end(self, reason: str) -> None:
         self._is_closed = True
+        metrics.closes.labels(reason).inc()
+        metrics.count_dropped(self._waiting_frames(), reason="closed")
         self._pending.clear()
         self._pending_bytes = 0
         self._replies.clear()
+
+    def _waiting_frames(self) -> list[Frame]:
+        waiting = [item for item in self._pending if isinstance(item, Frame)]
+        for item in self._pending:
+            if isinstance(item, _Replay):
+                waiting.extend(item.rest)
+        return waiting
 
     @property
     def _is_clear(self) -> bool:
@@ -226,8 +261,9 @@ class Delivery:
         self._outlet.write(frames)
         self._blocked_since = None if self._outlet.is_writable else self._clock()
 
-    def _count_dropped(self, frames: Iterable[Frame]) -> None:
+    def _count_dropped(self, frames: Sequence[Frame]) -> None:
         self._dropped.update(count_tails(frames))
+        metrics.count_dropped(frames, reason="resync")
 
     def _replace_backlog(self) -> None:
         self._needs_snapshot = False

@@ -37,6 +37,11 @@ class Frame:
         self.tail_feed = tail_feed
 
     @property
+    def feed(self) -> str:
+        """The feed of an event; empty for a message that is none."""
+        return self.key[0] if self.key is not None else self.tail_feed or ""
+
+    @property
     def text(self) -> bytes:
         """The JSON text without the frame around it."""
         return self.wire[header_size(self.wire) :]

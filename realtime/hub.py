@@ -11,22 +11,25 @@ import contextlib
 import logging
 import os
 import random
+import time
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
-from realtime import failpoints, messages, relay
+from realtime import failpoints, messages, metrics, relay
 from realtime.audiences import Audiences
 from realtime.auth.rechecks import Rechecks
 from realtime.bridge import LoopBridge, LoopClosed
 from realtime.conf import conf
+from realtime.delivery import ResyncReason
 from realtime.feeds import feeds
 from realtime.frames import Frame, count_tails
 from realtime.heartbeats import Heartbeats
 from realtime.layer import BATCH_MESSAGE, LayerReceiver, decode_batch, layer_is_shared
 from realtime.live_state import LiveState, Snapshot
 from realtime.log import LoggedEvent, Position
+from realtime.loop_lag import LoopLag
 from realtime.members import Member
 from realtime.messages import ResumeOutcome
 from realtime.missed import MissedEvents
@@ -46,6 +49,17 @@ UNHEARD_BATCHES = 3
 ACCESS_MESSAGE = "realtime.access"
 # The layer's message that somebody asks who is connected.
 PRESENCE_MESSAGE = "realtime.presence"
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What a hub's connections amount to."""
+
+    connections: int = 0
+    audiences: int = 0
+    # Of connections whose socket takes nothing, and what waits for them.
+    blocked: int = 0
+    waiting_bytes: int = 0
 
 
 class Hub:
@@ -70,6 +84,8 @@ class Hub:
         self._heartbeats = Heartbeats(self._beat)
         self.rechecks = Rechecks()
         self._reporter = Reporter(lambda: self._members)
+        self.loop_lag = LoopLag()
+        self._began = time.monotonic()
         # Without a relay, in tests, events come by hand and no other process is heard.
         hears_others = layer_is_shared() and conf().relay
         self._layer = LayerReceiver(self._receive) if hears_others else None
@@ -84,6 +100,7 @@ class Hub:
         self.rechecks.start()
         if conf().relay:
             self._reporter.start()
+        self.loop_lag.start()
         if self._layer is not None:
             self._layer.start()
 
@@ -93,6 +110,7 @@ class Hub:
         await self._heartbeats.stop()
         await self.rechecks.stop()
         await self._reporter.stop()
+        await self.loop_lag.stop()
         if self._layer is not None:
             await self._layer.stop()
 
@@ -103,6 +121,17 @@ class Hub:
         """How many connections this process serves."""
         return len(self._members)
 
+    def load(self) -> Load:
+        """What the connections amount to now; in any thread."""
+        # A copy, in one step: the loop may let somebody in meanwhile.
+        deliveries = [member.delivery for member in tuple(self._members)]
+        return Load(
+            connections=len(deliveries),
+            audiences=len(self._audiences),
+            blocked=sum(delivery.is_blocked for delivery in deliveries),
+            waiting_bytes=sum(delivery.waiting_bytes for delivery in deliveries),
+        )
+
     def connections_of(self, user_key: str) -> int:
         """How many connections of one user this process serves."""
         return self._users[user_key]
@@ -111,6 +140,21 @@ class Hub:
     def position(self) -> tuple[str, int]:
         """The stream's identity and the number up to which everything is here."""
         return self._identity, self._cursor
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether the state is here: before, nobody is let in."""
+        return self._loaded.is_set()
+
+    @property
+    def age_seconds(self) -> float:
+        """For how long this hub has been there."""
+        return time.monotonic() - self._began
+
+    @property
+    def lag_events(self) -> int:
+        """How many events the relay knows of that have not come here."""
+        return max(0, self._relay.vitals.head - self._cursor)
 
     async def ready(self, *, timeout_seconds: float) -> bool:
         """Wait until the state is loaded; False when it is not in time."""
@@ -158,6 +202,9 @@ class Hub:
             member.replay(frames_for(member.subscription, start.events))
         elif start.outcome is ResumeOutcome.SNAPSHOT:
             member.snapshot(self.snapshot(member))
+        if resume is not None:
+            metrics.resumes.labels(start.outcome, start.reason or "").inc()
+        metrics.connections_opened.inc()
         self._users[member.user_key] += 1
         self._heartbeats.add(member)
         self.rechecks.add(member)
@@ -200,7 +247,7 @@ class Hub:
 
         `dropped` counts by feed the messages without a key that waited.
         """
-        lost = Counter(dropped) + count_tails(member.drop_held())
+        lost = Counter(dropped) + count_tails(member.drop_held(reason="resync"))
         made = self.snapshot(member)
         return replace(made, dropped=lost) if lost else made
 
@@ -291,6 +338,7 @@ class Hub:
             return
         if new[0].seq != self._cursor + 1 or new[-1].seq != self._cursor + len(new):
             self.heals += 1
+            metrics.heals.inc()
             relay.wake()
             return
         encoded = [EncodedEvent(event) for event in new]
@@ -301,6 +349,7 @@ class Hub:
         for audience in self._audiences:
             audience.send(encoded)
             failpoints.reach("between_audiences")
+        metrics.commit_to_send.observe((event.timestamp for event in new), now=time.time())
         self._missed.announce_move()
 
     def _replace_state(self, position: Position, events: Sequence[LoggedEvent]) -> None:
@@ -308,6 +357,7 @@ class Hub:
             # Read before the layer brought what came after it: no client may go back.
             relay.wake()
             return
+        reason = self._reload_reason(position.identity)
         self._recent.clear()
         self._state.clear()
         for event in events:
@@ -316,8 +366,14 @@ class Hub:
         self._audiences.forget_snapshots()
         self._loaded.set()
         for member in tuple(self._members):
-            member.resync()
+            member.resync(reason)
         self._missed.announce_move()
+
+    def _reload_reason(self, identity: str) -> ResyncReason:
+        if not self._identity:
+            return ResyncReason.HUB_ERROR
+        is_same = identity == self._identity
+        return ResyncReason.FELL_BEHIND if is_same else ResyncReason.NEW_STREAM
 
     def _start_afresh(self, error: Exception) -> None:
         # What was applied by halves is replaced by the state as the log has it.
@@ -326,7 +382,7 @@ class Hub:
         relay.wake()
 
     def _beat(self, members: Collection[Member]) -> None:
-        delayed = self._relay.delayed_seconds
+        delayed = self._relay.vitals.delayed_seconds
         frame = messages.heartbeat(timestamp=timestamp(), seq=self._cursor, delayed_seconds=delayed)
         for member in members:
             if member.delivery.is_hopeless(too_slow_seconds=conf().too_slow_seconds):

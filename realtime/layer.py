@@ -20,16 +20,22 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 
 from realtime.conf import conf
+from realtime.layer_outages import is_outage, quieten_outages
 from realtime.log import LoggedEvent
 from realtime.log.database import numbers_on_append
 
 logger = logging.getLogger(__name__)
 
 GROUP = "realtime.stream"
+# Nobody is in it: what is sent there proves that the layer takes messages, and goes nowhere.
+PING_GROUP = "realtime.ping"
+PING_MESSAGE = {"type": PING_GROUP}
 BATCH_MESSAGE = "realtime.batch"
 # A larger batch goes as its numbers only; the receivers read it from the log.
 LARGEST_PAYLOAD_BYTES = 256 * 1024
 SEND_SECONDS = 1.0
+# A process that sends nothing else would never find out that the layer is gone.
+PING_SECONDS = 2.0
 CANCEL_SECONDS = 0.1
 QUEUE_BATCHES = 200
 STOP_SECONDS = 10.0
@@ -67,6 +73,7 @@ def import_layer() -> None:
     """
     if layer_is_shared():
         import_string(settings.CHANNEL_LAYERS[DEFAULT_CHANNEL_LAYER]["BACKEND"])
+        quieten_outages()
 
 
 def make_layer() -> Layer:
@@ -110,7 +117,10 @@ def decode_batch(message: dict[str, Any]) -> tuple[str, int, list[LoggedEvent]]:
 
 
 class LayerPublisher:
-    """Sends batches from a thread of its own, so that a frozen Redis delays nobody."""
+    """Sends batches from a thread of its own, so that a frozen Redis delays nobody.
+
+    While there is nothing to send it pings, so that `error` is true in every process.
+    """
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -162,26 +172,41 @@ class LayerPublisher:
     async def _send_all(self) -> None:
         layer = make_layer()
         while True:
-            message = await self._queue.get()
+            message = await self._next_message()
+            group = PING_GROUP if message is None else GROUP
+            count = 0 if message is None else 1
             try:
                 async with asyncio.timeout(SEND_SECONDS):
-                    await layer.group_send(GROUP, message)
+                    await layer.group_send(group, message or PING_MESSAGE)
             except Exception as error:
-                self._give_up(error)
+                self._give_up(error, count=count)
                 await close_layer(layer)
                 layer = make_layer()
             else:
-                self.error = None
-                self._settle(1)
+                self._report_recovery()
+                self._settle(count)
 
-    def _give_up(self, error: Exception) -> None:
+    async def _next_message(self) -> dict[str, Any] | None:
+        """What is to be sent next; None when there was nothing for a while."""
+        try:
+            async with asyncio.timeout(PING_SECONDS):
+                return await self._queue.get()
+        except TimeoutError:
+            return None
+
+    def _report_recovery(self) -> None:
+        if self.error is not None:
+            self.error = None
+            logger.warning("The channel layer takes events again")
+
+    def _give_up(self, error: Exception, *, count: int) -> None:
         if self.error is None:
             logger.warning("The channel layer does not take events (servers poll): %r", error)
         self.error = f"{type(error).__name__}: {error}".strip()
         waiting = self._queue.qsize()
         for _ in range(waiting):
             self._queue.get_nowait()
-        self._drop(1 + waiting)
+        self._drop(count + waiting)
 
     def _drop(self, count: int) -> None:
         self.dropped_batches += count
@@ -232,7 +257,9 @@ class LayerReceiver:
                 while True:
                     self._take(await layer.receive(channel))
             except Exception as error:
-                logger.warning("The channel layer cannot be heard (polling instead): %r", error)
+                # Of a layer that is away the publisher tells, once.
+                if not is_outage(error):
+                    logger.warning("The channel layer cannot be heard (polling instead): %r", error)
                 await asyncio.sleep(self.RETRY_SECONDS)
             finally:
                 await close_layer(layer)

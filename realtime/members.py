@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from realtime import messages
+from realtime import messages, metrics
 from realtime.auth.proofs import Holder
-from realtime.delivery import Delivery
+from realtime.delivery import Delivery, ResyncReason
 from realtime.frames import Frame
 from realtime.live_state import Snapshot
 from realtime.pacing import Pace, newest_of_each_key
@@ -73,9 +73,14 @@ class Member:
         else:
             self._pace.push(frames)
 
-    def replay(self, frames: Iterable[Frame]) -> None:
+    def replay(self, frames: Sequence[Frame]) -> None:
         """Send what a returning client missed."""
-        self.delivery.replay(frames if self._pace is None else newest_of_each_key(frames))
+        metrics.count_sent(frames, clients=1)
+        if self._pace is not None:
+            survivors = newest_of_each_key(frames)
+            metrics.events_dropped["max_rate"] += len(frames) - len(survivors)
+            frames = survivors
+        self.delivery.replay(frames)
 
     def snapshot(self, snapshot: Snapshot) -> None:
         """Send a snapshot, after what is held."""
@@ -93,13 +98,15 @@ class Member:
         if self._pace is not None:
             self._pace.flush()
 
-    def resync(self) -> None:
+    def resync(self, reason: ResyncReason) -> None:
         """Drop everything that waits: a snapshot takes its place."""
-        self.delivery.resync()
+        self.delivery.resync(reason)
 
-    def drop_held(self) -> list[Frame]:
+    def drop_held(self, *, reason: str) -> list[Frame]:
         """Forget what the rate holds back, and return it."""
-        return [] if self._pace is None else self._pace.drop()
+        held = [] if self._pace is None else self._pace.drop()
+        metrics.count_dropped(held, reason=reason)
+        return held
 
     def beat(
         self, frame: Frame, *, timestamp: Callable[[], str], delayed_seconds: float = 0.0
@@ -119,7 +126,7 @@ class Member:
 
     def stop(self) -> None:
         """Hold nothing any more: the connection is gone."""
-        self.drop_held()
+        self.drop_held(reason="closed")
 
     def _make_pace(self) -> Pace | None:
         rate = self.subscription.max_rate

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 
+from realtime import metrics
 from realtime.frames import Frame
 
 
@@ -47,8 +48,11 @@ class Pace:
             # Put in again at the end: what survives stays in the order of `seq`.
             key = frame.key or frame.seq
             replaced = self._held.pop(key, None)
-            self._held_bytes += frame.size - (replaced.size if replaced is not None else 0)
+            self._held_bytes += frame.size
             self._held[key] = frame
+            if replaced is not None:
+                self._held_bytes -= replaced.size
+                metrics.events_dropped["max_rate"] += 1
         wait = self._last_flush + self._interval - self._clock()
         # Messages without a key replace nothing: when too many are held, they go before their time.
         if wait <= 0 or self._held_bytes > self._budget_bytes:

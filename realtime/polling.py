@@ -7,11 +7,14 @@ from abc import ABC, abstractmethod
 from typing import Any
 
 from realtime.conf import conf
-from realtime.log.database import EVENT_TABLE, STREAM_TABLE, connection, fetch
+from realtime.log.database import connection, fetch
+from realtime.log.standing import standing
 
 SQLITE_SECONDS = 0.02
 POSTGRESQL_SECONDS = 0.05
 POSTGRESQL_WITH_LAYER_SECONDS = 0.25
+# Unlike any answer: the first one is always news.
+_NOTHING_YET = object()
 
 
 class Poll(ABC):
@@ -22,7 +25,9 @@ class Poll(ABC):
     def __init__(self) -> None:
         self.seconds = conf().poll_seconds or self.default_seconds
         self.cost_seconds = 0.0
-        self._last: Any = None
+        # How many events were seen to wait for their number.
+        self.unnumbered = 0
+        self._last: Any = _NOTHING_YET
 
     def has_changed(self) -> bool:
         """Whether there is anything new to read or number."""
@@ -52,13 +57,10 @@ class PostgresqlPoll(Poll):
     default_seconds = POSTGRESQL_SECONDS
 
     def _ask(self) -> Any:
-        rows = fetch(
-            "SELECT identity, head, floor, "
-            f"(SELECT min(id) FROM {EVENT_TABLE} WHERE seq IS NULL) FROM {STREAM_TABLE}"
-        )
+        found = standing()
+        self.unnumbered = found.unnumbered if found is not None else 0
         # A waiting event is news however often it is seen: another relay may have died over it.
-        waiting = bool(rows) and rows[0][3] is not None
-        return time.monotonic() if waiting else rows
+        return time.monotonic() if self.unnumbered else found
 
 
 class PostgresqlWithLayerPoll(PostgresqlPoll):

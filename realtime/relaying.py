@@ -17,11 +17,11 @@ from typing import Any, Protocol, TypeVar
 from django.db import Error as DatabaseError
 
 from realtime import failpoints, log
-from realtime.delays import Delay
 from realtime.layer import LayerPublisher, layer_is_shared
 from realtime.log import HistoryExpired, LoggedEvent, Position
 from realtime.log.database import connection, guard_connection, numbers_on_append
 from realtime.polling import Poll, choose_poll
+from realtime.vitals import Vitals
 
 logger = logging.getLogger(__name__)
 
@@ -75,19 +75,19 @@ class Relay(threading.Thread):
         self._receiver: Receiver | None = None
         self._is_stopping = False
         self._last_turn = 0.0
-        self._delay = Delay()
         self._next_prune = time.monotonic() + PRUNE_EVERY_SECONDS
         self._publisher = LayerPublisher() if publishes and layer_is_shared() else None
+        self.vitals = Vitals()
 
     @property
-    def delayed_seconds(self) -> float:
-        """For how long the log could not be read; 0 when all is well."""
-        return self._delay.seconds
+    def lag_seconds(self) -> float:
+        """For how long the hub has had no look at the log; without a hub, how long a look takes."""
+        vitals = self.vitals
+        return vitals.looking_seconds if self._receiver is None else vitals.since_look_seconds
 
-    @property
-    def error(self) -> str | None:
-        """Why the log cannot be read; None when all is well."""
-        return self._delay.error
+    def has_looked_within(self, seconds: float) -> bool:
+        """Whether the log was read for the hub so short a time ago: the database answers."""
+        return self._receiver is not None and self.vitals.has_looked_within(seconds)
 
     @property
     def publisher(self) -> LayerPublisher | None:
@@ -96,6 +96,7 @@ class Relay(threading.Thread):
 
     def attach(self, receiver: Receiver) -> None:
         """Give `receiver` every event from now on, the present state first."""
+        self.vitals.start_anew()
         self._receiver = receiver
         self.wake()
 
@@ -145,10 +146,10 @@ class Relay(threading.Thread):
             while not self._is_stopping:
                 try:
                     self._wait(poll)
-                    self._delay.begin_turn()
+                    self.vitals.begin_look()
                     guard_connection()
                     self._turn(poll)
-                    self._delay.end_turn()
+                    self.vitals.end_look()
                     retry = RETRY_SECONDS
                 except Exception as error:
                     # Whatever it is, a server without its relay would be deaf: try again.
@@ -170,7 +171,7 @@ class Relay(threading.Thread):
         self._turn(choose_poll(has_layer=False))
 
     def _wait(self, poll: Poll) -> None:
-        if self._delay.is_failing:
+        if self.vitals.is_failing:
             return
         if self._receiver is None:
             # Only its own commits concern a process that serves nobody.
@@ -189,8 +190,9 @@ class Relay(threading.Thread):
         self._last_turn = time.monotonic()
         requested = self._requested
         self._run_jobs()
-        if was_woken or self._delay.is_failing or poll.has_changed():
+        if self._has_news(poll, was_woken=was_woken):
             self._number()
+            self.vitals.unnumbered = 0
             if self._receiver is not None:
                 self._hand_over(self._receiver)
         with self._progress:
@@ -207,6 +209,15 @@ class Relay(threading.Thread):
         # means that there is more.
         if removed >= PRUNE_EVENTS // 2:
             self._next_prune = time.monotonic() + poll.seconds
+
+    def _has_news(self, poll: Poll, *, was_woken: bool) -> bool:
+        # After a failure the poll is a new one, which has news whatever it finds: what waits is
+        # counted even if it cannot be numbered.
+        if was_woken and not self.vitals.is_failing:
+            return True
+        has_changed = poll.has_changed()
+        self.vitals.unnumbered = poll.unnumbered
+        return has_changed
 
     def _run_jobs(self, *, failure: Exception | None = None) -> None:
         while self._jobs:
@@ -232,12 +243,13 @@ class Relay(threading.Thread):
             if not events:
                 return
             failpoints.reach("after_numbering")
+            self.vitals.head = events[-1].seq
             if self._publisher is not None:
                 self._publisher.publish(identity, events)
             failpoints.reach("after_publishing")
             if self._receiver is not None:
                 self._receiver.deliver(identity, events, polled=False)
-            self._delay.note_answer()
+            self.vitals.note_answer()
             is_full = len(events) == BATCH_EVENTS
 
     def _hand_over(self, receiver: Receiver) -> None:
@@ -245,6 +257,7 @@ class Relay(threading.Thread):
         # In this order: what the layer brings between the two makes the cursor older, not newer.
         identity, cursor = receiver.position
         position = log.position()
+        self.vitals.head = position.head
         if identity != position.identity or not position.floor - 1 <= cursor <= position.head:
             receiver.reload(*log.state(keyless_feeds=receiver.keyless_feeds()))
             return
@@ -258,13 +271,15 @@ class Relay(threading.Thread):
                 return
             failpoints.reach("between_batches")
             receiver.deliver(identity, events, polled=True)
-            self._delay.note_answer()
+            self.vitals.note_answer()
             cursor = events[-1].seq
 
     def _report(self, error: Exception) -> None:
-        if self._delay.fail_turn(error):
+        if self.vitals.fail(error):
             # A database that is gone needs no traceback; anything else does.
             unexpected = None if isinstance(error, DatabaseError) else error
             logger.error(
-                "The event log cannot be read, trying again: %s", self.error, exc_info=unexpected
+                "The event log cannot be read, trying again: %s",
+                self.vitals.error,
+                exc_info=unexpected,
             )

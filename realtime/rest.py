@@ -18,6 +18,8 @@ from rest_framework.pagination import PageNumberPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from realtime import metrics
+
 if TYPE_CHECKING:
     from realtime.auth.tokens import InvalidToken
 
@@ -80,6 +82,7 @@ def refusal_of(error: InvalidToken, request: Request) -> exceptions.APIException
     # What has expired or was revoked was known once: nobody guesses that.
     wait = count_unknown_token(address_of(request)) if error.is_unknown else 0.0
     if wait:
+        metrics.auth_failures.labels("throttled").inc()
         return exceptions.Throttled(wait)
     return exceptions.AuthenticationFailed(str(error), code=error.code)
 
@@ -104,7 +107,11 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
     response = default_exception_handler(error, context)
     if response is None:
         return None
-    response.data = _error_body(error)
+    response.data = body = _error_body(error)
+    is_failure = isinstance(error, exceptions.AuthenticationFailed | exceptions.NotAuthenticated)
+    # A wrong password is counted where it is tried: forms try it, too.
+    if is_failure and body["code"] != "invalid_credentials":
+        metrics.auth_failures.labels(body["code"]).inc()
     return response
 
 

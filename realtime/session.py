@@ -34,9 +34,10 @@ LONGEST_ID = 128
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """Send this answer."""
+    """Send this answer; `error` is its code when it is an error."""
 
     frame: Frame
+    error: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +165,7 @@ class Session:
 
     def postpone_credential(self, code: str, text: str, *, id: Any) -> list[Effect]:
         """Answer an `authenticate` that could not be checked: the client did nothing wrong."""
-        return [Reply(messages.error(timestamp=self._timestamp(), code=code, text=text, id=id))]
+        return [self._error(code, text, id=id)]
 
     def warn(self, expires_at: datetime) -> list[Effect]:
         """The credential ends soon."""
@@ -229,13 +230,11 @@ class Session:
         self._bad_commands += 1
         if self._bad_commands >= conf().max_bad_commands:
             return [self._fatal("too_many_errors", f"{self._bad_commands} bad commands.")]
-        return [
-            Reply(
-                messages.error(
-                    timestamp=self._timestamp(), code=problem.code, text=problem.text, id=id
-                )
-            )
-        ]
+        return [self._error(problem.code, problem.text, id=id)]
+
+    def _error(self, code: str, text: str, *, id: Any) -> Reply:
+        frame = messages.error(timestamp=self._timestamp(), code=code, text=text, id=id)
+        return Reply(frame, error=code)
 
     def _fatal(self, code: str, text: str) -> Close:
         last = messages.error(timestamp=self._timestamp(), code=code, text=text, fatal=True)

@@ -2,13 +2,14 @@
 
 from django.urls import path
 
-from realtime import api, views
+from realtime import api, scraping, views
 from realtime.auth import jwts, login_api
 from realtime.presence import api as presence
 
 urlpatterns = [
     path("", views.index, name="realtime-index"),
     path("health", views.health, name="realtime-health"),
+    path("metrics", scraping.metrics, name="realtime-metrics"),
     path("livez", views.livez, name="realtime-livez"),
     path("api/token/", login_api.TokenView.as_view(), name="realtime-token"),
     path("api/asyncapi.yaml", views.asyncapi, name="realtime-asyncapi"),

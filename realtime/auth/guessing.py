@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from django.contrib.auth import authenticate
 from django.http import HttpRequest
 
+from realtime import metrics
 from realtime.auth.attempts import Allowance, Attempts
 from realtime.conf import conf
 
@@ -57,8 +58,14 @@ def try_login(
     allowances = {name: _of_a_name(), address: _of_an_address()}
     wait = _attempts.take(allowances)
     if wait:
+        metrics.auth_failures.labels("throttled").inc()
         raise TooManyAttempts(wait)
-    found = check()
+    found = None
+    try:
+        found = check()
+    finally:
+        if found is None:
+            metrics.auth_failures.labels("invalid_credentials").inc()
     if found is not None:
         _attempts.forget(name)
         _attempts.give_back(address, allowances[address])

@@ -5,6 +5,7 @@ from realtime.log.numbering import has_unnumbered, number
 from realtime.log.reading import newest, newest_id, newest_live, position, read, state
 from realtime.log.retention import new_stream, prune
 from realtime.log.searching import first_id_since, ids_between
+from realtime.log.standing import Standing, standing
 from realtime.log.values import Action, Entry, HistoryExpired, LoggedEvent, Newest, Position
 
 __all__ = (
@@ -14,6 +15,7 @@ __all__ = (
     "LoggedEvent",
     "Newest",
     "Position",
+    "Standing",
     "append",
     "first_id_since",
     "has_unnumbered",
@@ -26,5 +28,6 @@ __all__ = (
     "position",
     "prune",
     "read",
+    "standing",
     "state",
 )

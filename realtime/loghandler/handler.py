@@ -9,6 +9,7 @@ import contextlib
 import logging
 import os
 import threading
+from dataclasses import dataclass
 from functools import lru_cache
 
 import orjson
@@ -111,6 +112,20 @@ def least_level(logger_name: str) -> int:
             return LEAST_LEVELS[name]
         name = name.rpartition(".")[0]
     return logging.INFO
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """How many lines wait in this process, and how many it has dropped."""
+
+    waiting: int
+    dropped: Dropped
+
+
+def backlog() -> Backlog:
+    """What has become of this process's lines; never waits."""
+    queue = _queue
+    return Backlog(0, Dropped()) if queue is None else Backlog(queue.waiting, queue.ever_dropped)
 
 
 def flush(*, deadline_seconds: float) -> bool:

@@ -65,12 +65,23 @@ class LogQueue:
         self._refilled_at = clock()
         self._lock = threading.RLock()
         self._dropped = Dropped()
+        self._ever_dropped = Dropped()
         self._first_drop_at = self._last_drop_at = clock()
 
     @property
     def dropped(self) -> Dropped:
         """What was dropped and not yet reported."""
         return self._dropped
+
+    @property
+    def ever_dropped(self) -> Dropped:
+        """What was dropped since the process began, reported or not."""
+        return self._ever_dropped
+
+    @property
+    def waiting(self) -> int:
+        """How many lines wait."""
+        return self._lines.qsize()
 
     @property
     def report_is_due(self) -> bool:
@@ -101,6 +112,7 @@ class LogQueue:
         with self._lock:
             is_first = not self._dropped.total
             self._dropped += dropped
+            self._ever_dropped += dropped
             self._last_drop_at = self._clock()
             if is_first:
                 self._first_drop_at = self._last_drop_at

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from realtime import feeds as feeds_module
+from realtime import probing
 from realtime.auth.grants import Grants
 from realtime.feeds import Feed, register
 from realtime.subscriptions import field_values
@@ -20,7 +21,9 @@ LASTING_THREADS = "realtime-auth"
 def _no_thread_is_left() -> Iterator[None]:
     """Fail a test that leaves a relay, or any other thread of the layer."""
     before = set(threading.enumerate())
+    probe = probing.probe
     yield
+    probe.stop()
     left = [thread.name for thread in threading.enumerate() if thread not in before]
     ours = [name for name in left if name.startswith("realtime-")]
     assert [name for name in ours if not name.startswith(LASTING_THREADS)] == []

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from realtime import messages
-from realtime.delivery import FULL_BUDGETS, WRITE_BYTES, Delivery
+from realtime.delivery import FULL_BUDGETS, WRITE_BYTES, Delivery, ResyncReason
 from realtime.frames import Frame, encode
 from realtime.live_state import Snapshot
 from tests.realtime.fakes import TIMESTAMP, FakeClock, FakeOutlet, fixed_timestamp
@@ -212,7 +212,7 @@ def test_answers_survive_an_overflow_and_stand_before_the_snapshot(sender: Sende
 
 def test_resync_of_a_writable_client_is_sent_at_once(sender: Sender) -> None:
     sender.push()
-    sender.delivery.resync()
+    sender.delivery.resync(ResyncReason.NEW_STREAM)
     assert sender.sent() == [("event", 1), ("snapshot 1/1", 1)]
 
 
@@ -342,7 +342,7 @@ def test_closed_delivery_sends_nothing_more(sender: Sender) -> None:
     sender.beat()
     sender.delivery.snapshot(sender.take_snapshot())
     sender.delivery.replay([sender.event()])
-    sender.delivery.resync()
+    sender.delivery.resync(ResyncReason.NEW_STREAM)
     sender.delivery.drain()
     sender.delivery.close(1001, "again")
     assert sender.outlet.closed == (1000, "bye")
@@ -445,7 +445,7 @@ def test_no_event_is_missing_without_a_snapshot_in_its_place(
             case "snapshot":
                 sender.delivery.snapshot(sender.take_snapshot())
             case "resync":
-                sender.delivery.resync()
+                sender.delivery.resync(ResyncReason.NEW_STREAM)
             case "room":
                 sender.outlet.make_room(number)
             case "block":
@@ -495,7 +495,7 @@ def test_every_event_without_a_key_is_received_or_counted_as_dropped(
             # Long enough that a snapshot after it may wait for its turn.
             sender.delivery.reply(encode({"type": "pong", "note": "n" * WRITE_BYTES}))
         elif kind == "resync":
-            sender.delivery.resync()
+            sender.delivery.resync(ResyncReason.NEW_STREAM)
         elif kind == "room":
             sender.outlet.make_room(number)
         elif kind == "block":

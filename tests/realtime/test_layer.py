@@ -7,7 +7,7 @@ import os
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,6 +17,7 @@ from pytest_django import Settings
 from realtime import layer
 from realtime.layer import (
     LARGEST_PAYLOAD_BYTES,
+    PING_MESSAGE,
     QUEUE_BATCHES,
     LayerPublisher,
     LayerReceiver,
@@ -115,6 +116,8 @@ class FakeLayer:
 def fake(monkeypatch: pytest.MonkeyPatch) -> FakeLayer:
     made = FakeLayer()
     monkeypatch.setattr(layer, "make_layer", made.make)
+    # What is sent is what the test sends.
+    monkeypatch.setattr(layer, "PING_SECONDS", 3600.0)
     return made
 
 
@@ -175,6 +178,34 @@ def test_layer_that_refuses_is_warned_of_once(
     assert publisher.error == "OSError: refused"
     assert publisher.dropped_batches == 2
     assert caplog.text.count("does not take events") == 1
+    fake.error = None
+    publisher.publish("s", [logged(3)])
+    assert publisher.drain(SECONDS)
+    assert caplog.text.count("takes events again") == 1
+
+
+def test_layer_that_goes_and_comes_back_is_noticed_without_anything_to_send(
+    fake: FakeLayer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(layer, "PING_SECONDS", 0.001)
+    publisher = LayerPublisher()
+    try:
+        fake.error = OSError("refused")
+        wait_until(lambda: publisher.error == "OSError: refused")
+        # No event was lost: none was sent.
+        assert publisher.dropped_batches == 0
+        fake.error = None
+        wait_until(lambda: publisher.error is None)
+        assert {message["type"] for message in fake.sent} <= {PING_MESSAGE["type"]}
+    finally:
+        publisher.stop()
+
+
+def wait_until(is_done: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + SECONDS
+    while not is_done():
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
 
 
 def test_full_queue_drops_and_keeps_nobody_waiting(
@@ -212,19 +243,27 @@ async def test_receiver_hands_on_what_it_hears(fake: FakeLayer) -> None:
     assert fake.flushed == 1
 
 
+@pytest.mark.parametrize(
+    ("error", "is_told"), [(OSError("gone"), False), (RuntimeError("what is this"), True)]
+)
 async def test_receiver_that_fails_takes_another_channel(
-    fake: FakeLayer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    fake: FakeLayer,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    error: Exception,
+    is_told: bool,
 ) -> None:
     monkeypatch.setattr(LayerReceiver, "RETRY_SECONDS", 0.0)
     heard: list[dict[str, Any]] = []
     receiver = LayerReceiver(heard.append)
     receiver.start()
-    fake.inbox.put_nowait(OSError("gone"))
+    fake.inbox.put_nowait(error)
     fake.inbox.put_nowait({"n": 1})
     await until(lambda: heard)
     await receiver.stop()
     assert fake.made == 2
-    assert "cannot be heard" in caplog.text
+    # That the layer is away its publisher tells, which pings it.
+    assert ("cannot be heard" in caplog.text) is is_told
 
 
 async def test_message_that_cannot_be_taken_does_not_end_the_receiver(

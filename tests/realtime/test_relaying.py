@@ -14,7 +14,7 @@ import pytest
 from django.db import OperationalError
 from pytest_django import Settings
 
-from realtime import delays, log, relay, relaying
+from realtime import log, relay, relaying, vitals
 from realtime.log import LoggedEvent, Position
 from realtime.relaying import Relay
 from realtime.system_log import publish_log
@@ -224,8 +224,8 @@ def test_server_is_handed_every_commit(taker: Taker) -> None:
         publish_log(level="INFO", message=str(number), module="tests")
     taker.wait_until(lambda: len(taker.taken) == 5)
     assert taker.threads == {"realtime-relay"}
-    assert running.delayed_seconds == 0.0
-    assert running.error is None
+    assert running.vitals.delayed_seconds == 0.0
+    assert running.vitals.error is None
     assert relay.attach(taker) is running
 
 
@@ -291,15 +291,15 @@ def test_failing_log_is_tried_again_until_it_can_be_read(
     running.wake()
     for _ in range(3):
         assert failures.acquire(timeout=SECONDS)
-    assert running.delayed_seconds > 0
-    assert type(error).__name__ in (running.error or "")
+    assert running.vitals.delayed_seconds > 0
+    assert type(error).__name__ in (running.vitals.error or "")
     assert running.call(lambda: log.position()).exception(SECONDS) is error
     monkeypatch.setattr(log, "position", position)
     append(entry("A"))
     running.wake()
     taker.wait_until(lambda: taker.taken == ["A"])
     assert relay.drain(deadline_seconds=SECONDS)
-    assert (running.error, running.delayed_seconds) == (None, 0.0)
+    assert (running.vitals.error, running.vitals.delayed_seconds) == (None, 0.0)
     # Once, not at every try.
     assert caplog.text.count("cannot be read") == 1
 
@@ -308,7 +308,7 @@ def test_failing_log_is_tried_again_until_it_can_be_read(
 def test_database_that_keeps_the_thread_waiting_is_a_delay(
     taker: Taker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delays, "OVERDUE_SECONDS", 0.05)
+    monkeypatch.setattr(vitals, "STUCK_SECONDS", 0.05)
     running = relay.attach(taker)
     assert relay.drain(deadline_seconds=SECONDS)
     position, is_asked, may_answer = log.position, threading.Event(), threading.Event()
@@ -322,12 +322,11 @@ def test_database_that_keeps_the_thread_waiting_is_a_delay(
     running.wake()
     assert is_asked.wait(SECONDS)
     waited = threading.Event()
-    waited.wait(2 * delays.OVERDUE_SECONDS)
-    assert running.delayed_seconds > delays.OVERDUE_SECONDS
-    assert running.error == "The database does not answer."
+    waited.wait(2 * vitals.STUCK_SECONDS)
+    assert running.vitals.delayed_seconds > vitals.STUCK_SECONDS
     may_answer.set()
     assert relay.drain(deadline_seconds=SECONDS)
-    assert (running.error, running.delayed_seconds) == (None, 0.0)
+    assert (running.vitals.error, running.vitals.delayed_seconds) == (None, 0.0)
 
 
 @pytest.mark.usefixtures("threaded")

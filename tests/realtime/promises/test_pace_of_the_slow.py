@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
 from realtime import hub
 from realtime.auth.grants import Grants
+from realtime.delivery import ResyncReason
 from realtime.system_log import publish_log
 from realtime.testing import flush
 from tests.realtime.serving import Connection, Server
@@ -37,7 +39,7 @@ def test_what_is_held_back_goes_with_the_backlog_and_is_counted(server: Server) 
     serving = hub.current()
     assert serving is not None
     (member,) = serving._members
-    server.call(member.resync)
+    server.call(partial(member.resync, ResyncReason.NEW_STREAM))
     write_line("the first flush, dropped since a snapshot is owed")
     write_line("held by the rate")
     connection.make_room()
