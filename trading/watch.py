@@ -105,7 +105,10 @@ def check() -> dict[str, Any] | None:
     if watcher is None:
         return None
     if not watcher.is_alive():
-        return {"status": "error", "message": "The watcher's thread has ended. Restart the process."}
+        return {
+            "status": "error",
+            "message": "The watcher's thread has ended. Restart the process.",
+        }
     return {"status": "ok", "failures": watcher.failures}
 
 
