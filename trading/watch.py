@@ -10,10 +10,12 @@ import logging
 import os
 import threading
 import time
+from typing import Any
 
 from django.db import Error as DatabaseError
 from django.db import connection
 
+from realtime.health import register_part
 from trading.alerting import bell
 from trading.alerting.outbox import send_next
 from trading.conf import risk_conf
@@ -34,6 +36,11 @@ class Watcher(threading.Thread):
         self._seconds = seconds
         self._is_stopping = False
         self._failures = 0
+
+    @property
+    def failures(self) -> int:
+        """How many looks in a row have failed."""
+        return self._failures
 
     def stop(self) -> None:
         """End the thread and wait for it."""
@@ -89,6 +96,20 @@ def start() -> None:
         return
     _watcher = Watcher(seconds=seconds)
     _watcher.start()
+    register_part("watcher", check)
+
+
+def check() -> dict[str, Any] | None:
+    """The watcher as a part of `/health`; None where none was started."""
+    watcher = _watcher
+    if watcher is None:
+        return None
+    if not watcher.is_alive():
+        return {
+            "status": "error",
+            "message": "The watcher's thread has ended. Restart the process.",
+        }
+    return {"status": "ok", "failures": watcher.failures}
 
 
 def stop() -> None:

@@ -34,8 +34,8 @@ FURTHER_CONNECTIONS = 2
 class Scene:
     """A server whose database can be frozen; others reach the database past the proxy."""
 
-    def __init__(self, start_server: StartServer) -> None:
-        self.beside: Server = start_server()
+    def __init__(self, start_server: StartServer, beside: Server) -> None:
+        self.beside = beside
         parts = urlsplit(self.beside.database.url)
         self.proxy = FreezingProxy(parts.port or POSTGRESQL_PORT)
         user = parts.netloc.rpartition("@")[0]
@@ -75,12 +75,16 @@ def metric(server: Server, name: str) -> float:
     return sample.value
 
 
+@pytest.fixture(scope="module")
+def beside(start_server: StartServer) -> Server:
+    return start_server()
+
+
 @pytest.fixture
-def scene(start_server: StartServer) -> Iterator[Scene]:
+def scene(start_server: StartServer, beside: Server) -> Iterator[Scene]:
     with ExitStack() as stack:
-        made = Scene(start_server)
+        made = Scene(start_server, beside)
         stack.callback(made.proxy.close)
-        stack.callback(made.beside.stop)
         stack.callback(made.server.stop)
         stack.callback(made.proxy.thaw)
         yield made

@@ -16,6 +16,7 @@ from pytest_django import Settings
 
 from realtime import log
 from realtime.log import Action, HistoryExpired, LoggedEvent
+from realtime.log.database import numbers_on_append
 from realtime.log.values import TAIL_EVENTS
 from realtime.models import Event, Stream
 from realtime.timestamps import now
@@ -522,3 +523,15 @@ def test_concurrent_writers_leave_no_hole(transactional_db: None) -> None:
     for name in "ABC":
         own = [event.key for event in events if event.key.startswith(name) and len(event.key) > 1]
         assert own == [f"{name}{number}" for number in range(10)]
+
+
+def test_standing_is_none_before_the_first_event_and_writes_nothing() -> None:
+    assert log.standing() is None
+    assert log.standing() is None
+    append(entry("A"))
+    found = log.standing()
+    assert found is not None
+    position = log.position()
+    assert found[:3] == tuple(position)
+    waits = 0 if numbers_on_append() else 1
+    assert found.unnumbered == waits

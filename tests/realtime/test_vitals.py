@@ -1,79 +1,77 @@
-"""How a delay is told while the database does not answer, and when it fails."""
+"""What the relay's thread writes down, read at any moment."""
 
 from __future__ import annotations
 
 import pytest
 
 from realtime.vitals import STUCK_SECONDS, Vitals
-
-LONG_SECONDS = 10.0
-
-
-class Clock:
-    """Goes when a test says so."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.realtime.fakes import FakeClock
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock() -> FakeClock:
+    return FakeClock()
 
 
 @pytest.fixture
-def vitals(clock: Clock) -> Vitals:
+def vitals(clock: FakeClock) -> Vitals:
     return Vitals(clock=clock)
 
 
-def test_turn_that_is_answered_is_no_delay(vitals: Vitals, clock: Clock) -> None:
+def test_database_answers_once_a_look_has_ended(vitals: Vitals, clock: FakeClock) -> None:
+    vitals.start_anew()
+    assert not vitals.has_looked_within(1.0)
     vitals.begin_look()
-    clock.now += STUCK_SECONDS / 2
-    assert (vitals.delayed_seconds, vitals.error) == (0.0, None)
+    assert not vitals.has_looked_within(1.0)
     vitals.end_look()
-    clock.now += LONG_SECONDS
-    assert (vitals.delayed_seconds, vitals.error) == (0.0, None)
+    assert vitals.has_looked_within(1.0)
+    clock.pass_seconds(1.5)
+    assert not vitals.has_looked_within(1.0)
+    assert vitals.since_look_seconds == 1.5
 
 
-def test_question_without_an_answer_is_a_delay(vitals: Vitals, clock: Clock) -> None:
+def test_failure_is_news_once_and_counts_from_its_first(vitals: Vitals, clock: FakeClock) -> None:
+    vitals.end_look()
+    assert vitals.fail(OSError("gone"))
+    clock.pass_seconds(2.0)
     vitals.begin_look()
-    clock.now += LONG_SECONDS
-    assert (vitals.delayed_seconds, vitals.error) == (LONG_SECONDS, None)
+    assert not vitals.fail(OSError("still gone"))
+    assert (vitals.error, vitals.delayed_seconds) == ("OSError: still gone", 2.0)
+    assert not vitals.has_looked_within(60.0)
+    vitals.end_look()
+    assert (vitals.error, vitals.delayed_seconds, vitals.is_failing) == (None, 0.0, False)
+
+
+def test_question_without_an_answer_is_a_delay(vitals: Vitals, clock: FakeClock) -> None:
+    vitals.begin_look()
+    clock.pass_seconds(STUCK_SECONDS / 2)
+    assert vitals.delayed_seconds == 0.0
+    clock.pass_seconds(STUCK_SECONDS)
+    assert vitals.delayed_seconds == vitals.looking_seconds == 1.5 * STUCK_SECONDS
     assert not vitals.is_failing
     vitals.end_look()
-    assert (vitals.delayed_seconds, vitals.error) == (0.0, None)
+    assert vitals.looking_seconds == vitals.delayed_seconds == 0.0
 
 
-def test_who_catches_up_answer_by_answer_is_not_waiting(vitals: Vitals, clock: Clock) -> None:
+def test_who_catches_up_answer_by_answer_is_not_waiting(vitals: Vitals, clock: FakeClock) -> None:
     vitals.note_answer()
     assert vitals.delayed_seconds == 0.0
     vitals.begin_look()
     for _ in range(5):
-        clock.now += STUCK_SECONDS / 2
+        clock.pass_seconds(STUCK_SECONDS / 2)
         vitals.note_answer()
     assert vitals.delayed_seconds == 0.0
 
 
-def test_failure_counts_from_the_question(vitals: Vitals, clock: Clock) -> None:
+def test_failure_counts_from_the_question(vitals: Vitals, clock: FakeClock) -> None:
     vitals.begin_look()
-    clock.now += LONG_SECONDS
-    assert vitals.fail(OSError("gone"))
-    assert (vitals.delayed_seconds, vitals.error) == (LONG_SECONDS, "OSError: gone")
-    assert vitals.is_failing
-    clock.now += LONG_SECONDS
-    vitals.begin_look()
-    clock.now += LONG_SECONDS
-    assert not vitals.fail(OSError("still gone"))
-    assert (vitals.delayed_seconds, vitals.error) == (3 * LONG_SECONDS, "OSError: still gone")
-    vitals.begin_look()
+    clock.pass_seconds(10.0)
+    vitals.fail(OSError("gone"))
+    assert vitals.delayed_seconds == 10.0
+
+
+def test_what_nobody_waited_for_is_no_delay(vitals: Vitals, clock: FakeClock) -> None:
     vitals.end_look()
-    assert (vitals.delayed_seconds, vitals.error, vitals.is_failing) == (0.0, None, False)
-
-
-def test_failure_outside_a_turn_counts_from_itself(vitals: Vitals, clock: Clock) -> None:
-    assert vitals.fail(OSError())
-    clock.now += LONG_SECONDS
-    assert (vitals.delayed_seconds, vitals.error) == (LONG_SECONDS, "OSError:")
+    clock.pass_seconds(3600.0)
+    vitals.start_anew()
+    assert vitals.since_look_seconds == 0.0

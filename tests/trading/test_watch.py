@@ -118,3 +118,17 @@ def test_a_forked_child_can_start_its_own(start_watch: Callable[[float], None]) 
         os._exit(0 if is_well else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert len(watchers()) == 1
+
+
+def test_watcher_is_a_part_of_health_where_one_was_started(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert watch.check() is None
+    started = watch.Watcher(seconds=60.0)
+    monkeypatch.setattr(watch, "_watcher", started)
+    # Its thread has not been started, or has ended: that is the same from here.
+    part = watch.check()
+    assert part is not None
+    assert part["status"] == "error"
+    monkeypatch.setattr(started, "is_alive", lambda: True)
+    assert watch.check() == {"status": "ok", "failures": 0}
