@@ -41,19 +41,24 @@ class Cluster:
         database: Database,
         tokens: Mapping[str, str],
         folder: Path,
+        **environment: str,
     ) -> None:
+        """`environment` is that of every server and writer."""
         self.postgresql = postgresql
         self.redis = redis
         self.database = database
         self.ledger = Ledger(folder / "ledger")
         self._folder = folder
         self._writers: list[Program] = []
-        environment = {
+        self._environment = {
             "REDIS_URL": redis.url,
             "REALTIME_HEARTBEAT_SECONDS": HEARTBEAT_SECONDS,
             "REALTIME_MAX_CONNECTIONS_PER_USER": CONNECTIONS,
+            **environment,
         }
-        self.servers = [Server(database, tokens, folder, **environment) for _ in range(SERVERS)]
+        self.servers = [
+            Server(database, tokens, folder, **self._environment) for _ in range(SERVERS)
+        ]
 
     def start(self) -> None:
         """Start the servers."""
@@ -72,7 +77,7 @@ class Cluster:
         name = f"w{next(_names)}"
         ledger = str(self._folder / "ledger")
         program = ("-m", "tests.faults.support.steady_writer", ledger, name, str(per_second))
-        changes = {"REDIS_URL": self.redis.url, **environment}
+        changes = {**self._environment, **environment}
         log = self._folder / f"{name}.log"
         writer = Program(self.database.url, *program, log=log, **changes)
         self._writers.append(writer)

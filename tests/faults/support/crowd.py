@@ -61,7 +61,6 @@ class Watcher(Follower):
         # What servers that closed told it to wait, in seconds.
         self.asked_to_wait: list[float] = []
         self._servers = servers
-        self._at = at
         self._wait_next: float | None = None
 
     async def receive(self) -> Message:
@@ -73,8 +72,7 @@ class Watcher(Follower):
 
     def choose_retry(self) -> float:
         self.tries += 1
-        self._at = (self._at + 1) % len(self._servers)
-        self.move_to(self._servers[self._at])
+        self.move_to(random.choice(self._servers))
         asked, self._wait_next = self._wait_next, None
         return random.uniform(*RETRY_SECONDS) if asked is None else asked
 
@@ -82,11 +80,19 @@ class Watcher(Follower):
 class Crowd:
     """Connects all; each is driven by a task of its own until everything has arrived."""
 
-    def __init__(self, servers: Sequence[Server], *, clients: int = CLIENTS) -> None:
+    def __init__(
+        self,
+        servers: Sequence[Server],
+        *,
+        clients: int = CLIENTS,
+        longest_seconds: float = LONGEST_SECONDS,
+    ) -> None:
+        """`longest_seconds` is how long they may follow in all."""
         kinds = [kind for kind in KINDS for _ in range(kind.share * clients // CLIENTS)]
         self.watchers = [
             Watcher(servers, kind, at=number % len(servers)) for number, kind in enumerate(kinds)
         ]
+        self._longest_seconds = longest_seconds
         self._goal: int | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -115,7 +121,7 @@ class Crowd:
             goal = self._goal
             return goal is not None and watcher.seq >= goal and watcher.is_current
 
-        await watcher.follow_through(is_done, deadline_seconds=LONGEST_SECONDS)
+        await watcher.follow_through(is_done, deadline_seconds=self._longest_seconds)
 
     async def has_reached(self, seq: int) -> None:
         """Wait until every client has everything up to `seq`; fails when one has failed."""
