@@ -38,6 +38,7 @@ def test_readme_leads_to_every_part_of_the_docs() -> None:
         "docs/testing.md",
         "docs/disconnected.md",
         "docs/commands.md",
+        "docs/operations.md",
         "docs/logging.md",
         "docs/admin.md",
         "examples/notes/README.md",

@@ -106,11 +106,14 @@ class Churn:
     async def run(self, seconds: float) -> None:
         """Let visitors come for so long; returns when the last has gone."""
         loop = asyncio.get_running_loop()
-        end = loop.time() + seconds
+        moment = loop.time()
+        end = moment + seconds
         async with asyncio.TaskGroup() as tasks:
-            while loop.time() < end:
+            while moment < end:
+                # As many come to a busy machine.
+                moment += random.uniform(0, 2 * self._pause)
+                await asyncio.sleep(moment - loop.time())
                 tasks.create_task(self._visit())
-                await asyncio.sleep(random.uniform(0, 2 * self._pause))
 
     async def _visit(self) -> None:
         visit = random.choice(VISITS)

@@ -1,30 +1,15 @@
 """A program: the project's server, which collects its garbage when it is asked to.
 
-What a connection leaves are objects that refer to each other; Python's collector takes them when
-enough have come together, minutes later. They are no leak, and would look like one.
-
 usage: python -m tests.soak.server OPTION… project.asgi:application
 """
 
 from __future__ import annotations
 
-import ctypes
-import gc
 import signal
 from typing import Any
 
 from realtime.daphne.cli import RealtimeCommandLineInterface
-
-COLLECT = signal.SIGUSR1
-SERVER = ("-m", "tests.soak.server", "-b", "127.0.0.1", "-p", "{port}", "project.asgi:application")
-
-
-def collect(*_: Any) -> None:
-    """Let go of what nobody can reach, and give its memory back to the system (glibc alone can)."""
-    gc.collect()
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)
+from tests.soak.collecting import COLLECT, collect
 
 
 class CollectingCommandLineInterface(RealtimeCommandLineInterface):

@@ -14,8 +14,8 @@ from tests.e2e.support.processes import run_manage, run_python
 from tests.e2e.support.redis import Redis
 from tests.faults.support.cluster import Cluster
 from tests.faults.support.postgresql import Postgresql
+from tests.soak.collecting import SERVER
 from tests.soak.sampling import name_of
-from tests.soak.server import SERVER
 
 Command = tuple[str, ...]
 

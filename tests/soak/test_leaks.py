@@ -6,9 +6,9 @@ import pytest
 
 from tests.e2e.support import redis
 from tests.faults.support import postgresql
+from tests.soak.collecting import SERVER
 from tests.soak.report import Report
 from tests.soak.sampling import name_of
-from tests.soak.server import SERVER
 from tests.soak.services import Command, running_cluster
 from tests.soak.soak import ENVIRONMENT, Soak
 
