@@ -44,7 +44,7 @@ test-services: setup ## the same tests and those that need PostgreSQL and Redis 
 	REQUIRE_ALL=1 $(PYTEST) -m "not cluster" $(ARGS)
 
 test-faults: setup ## kill, freeze and cut under load (FAULT_ROUNDS=, PROOF=file for the record)
-	@FAULT_ROUNDS=$(FAULT_ROUNDS) $(PY) -m pytest -m cluster tests/faults $(ARGS)
+	@FAULT_ROUNDS=$(FAULT_ROUNDS) $(PY) -m pytest -m cluster tests/faults tests/soak $(ARGS)
 
 soak: setup ## churn, slow clients and faults for minutes; nothing may grow (SOAK_SECONDS=, PROOF=file)
 	@SOAK_SECONDS=$(SOAK_SECONDS) $(PY) -m tests.soak

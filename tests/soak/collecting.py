@@ -17,8 +17,12 @@ SERVER = ("-m", "tests.soak.server", "-b", "127.0.0.1", "-p", "{port}", "project
 
 
 def collect(*_: Any) -> None:
-    """Let go of what nobody can reach, and give its memory back to the system (glibc alone can)."""
+    """Let go of what nobody can reach, and give its memory back to the system (glibc alone can).
+
+    How many objects are left goes to the log: whether Python holds what memory grows by.
+    """
     gc.collect()
+    print(f"objects after a collection: {len(gc.get_objects())}", flush=True)
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)

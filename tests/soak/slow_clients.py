@@ -11,7 +11,8 @@ from tests.e2e.support.clients import Client
 from tests.e2e.support.servers import Server
 from tests.soak.churn import BROKEN
 
-STALL_SECONDS = (0.5, 2.0)
+# Below REALTIME_TOO_SLOW_SECONDS.
+STALL_SECONDS = (0.2, 0.8)
 # How long one that never read is given to find the close that ended it.
 FAREWELL_SECONDS = 5.0
 
@@ -23,24 +24,41 @@ class SlowClients:
         self.ends: Counter[str] = Counter()
         self._servers = servers
         self._number = number
+        self._coming = 0
+        self._are_here = asyncio.Event()
 
     async def run(self, seconds: float) -> None:
         """Be slow for so long; then all have gone."""
+        self._coming = self._number
+        self._are_here.clear()
         async with asyncio.TaskGroup() as tasks:
             for number in range(self._number):
                 is_stuck = number % 2 == 0
                 tasks.create_task(self._be_slow(seconds, is_stuck=is_stuck))
 
+    async def have_stopped_reading(self) -> None:
+        """Wait until all have their snapshot: what is sent now finds none of them reading."""
+        await self._are_here.wait()
+
     async def _be_slow(self, seconds: float, *, is_stuck: bool) -> None:
         try:
-            client = await Client.connect(random.choice(self._servers), buffers_little=True)
-            await client.receive_type("snapshot")
+            client = await self._connect()
             if is_stuck:
                 await self._never_read(client, seconds)
             else:
-                await self._come_back(client, seconds)
+                await self._come_back(client)
         except BROKEN:
             self.ends["broken off"] += 1
+
+    async def _connect(self) -> Client:
+        try:
+            client = await Client.connect(random.choice(self._servers), buffers_little=True)
+            await client.receive_type("snapshot")
+        finally:
+            self._coming -= 1
+            if not self._coming:
+                self._are_here.set()
+        return client
 
     async def _never_read(self, client: Client, seconds: float) -> None:
         await asyncio.sleep(seconds)
@@ -53,8 +71,9 @@ class SlowClients:
         finally:
             await client.abort()
 
-    async def _come_back(self, client: Client, seconds: float) -> None:
-        await asyncio.sleep(min(seconds, random.uniform(*STALL_SECONDS)))
+    async def _come_back(self, client: Client) -> None:
+        await self.have_stopped_reading()
+        await asyncio.sleep(random.uniform(*STALL_SECONDS))
         # A heartbeat comes after everything that was owed.
         await client.receive_type("heartbeat")
         self.ends["read on"] += 1

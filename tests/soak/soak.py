@@ -37,6 +37,7 @@ ENVIRONMENT = {
     "REALTIME_RING_EVENTS": "200",
     "REALTIME_BUDGET_BYTES": str(256 * 1024),
     "REALTIME_TOO_SLOW_SECONDS": "1",
+    "REALTIME_LOG_HANDLER": "on",
 }
 # Between two removals ten seconds pass, and each takes a thousand at most.
 MOST_ROWS = HISTORY_EVENTS + 1200
@@ -136,7 +137,7 @@ class Soak:
 
     async def _flood_and_break(self, number: int, seconds: float) -> None:
         """Block who does not read, then do something to the cluster."""
-        await asyncio.sleep(0.2 * seconds)
+        await self._slow.have_stopped_reading()
         await asyncio.to_thread(self._flood)
         await asyncio.sleep(random.uniform(0, 0.4 * seconds))
         if number < len(self._servers):
