@@ -27,8 +27,10 @@ async def leave_politely(server: Server) -> None:
 async def be_gone(server: Server) -> None:
     """Take the snapshot and be gone without a word."""
     client = await Client.connect(server, {"feeds": "position_update"})
-    await client.receive_type("snapshot")
-    await client.abort()
+    try:
+        await client.receive_type("snapshot")
+    finally:
+        await client.abort()
 
 
 async def be_gone_at_once(server: Server) -> None:
@@ -48,17 +50,17 @@ async def break_off_the_handshake(server: Server) -> None:
 async def be_refused(server: Server) -> None:
     """Present a token that is none."""
     headers = {"Authorization": f"Token {random.getrandbits(256):064x}"}
-    client = await Client.connect(server, user=None, headers=headers)
-    _, code, _ = await client.receive_until_closed()
+    async with await Client.connect(server, user=None, headers=headers) as client:
+        _, code, _ = await client.receive_until_closed()
     assert code in (1008, 1012, 1013, 1006), code
 
 
 async def misbehave(server: Server) -> None:
     """Send bad commands until the server has enough of them."""
-    client = await Client.connect(server, {"snapshot": 0})
-    for _ in range(BAD_COMMANDS):
-        await client.send_raw("{")
-    _, code, _ = await client.receive_until_closed()
+    async with await Client.connect(server, {"snapshot": 0}) as client:
+        for _ in range(BAD_COMMANDS):
+            await client.send_raw("{")
+        _, code, _ = await client.receive_until_closed()
     assert code in (1008, 1012, 1006), code
 
 

@@ -36,7 +36,7 @@ ENVIRONMENT = {
     "REALTIME_HISTORY_EVENTS": str(HISTORY_EVENTS),
     "REALTIME_RING_EVENTS": "200",
     "REALTIME_BUDGET_BYTES": str(256 * 1024),
-    "REALTIME_TOO_SLOW_SECONDS": "1",
+    "REALTIME_TOO_SLOW_SECONDS": "3",
     "REALTIME_LOG_HANDLER": "on",
 }
 # Between two removals ten seconds pass, and each takes a thousand at most.
