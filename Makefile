@@ -9,13 +9,14 @@ ARGS ?=
 WORKERS ?= 2
 # Rounds of each fault under load.
 FAULT_ROUNDS ?= 3
+SOAK_SECONDS ?= 600
 PYTEST = $(PY) -m pytest -n $(WORKERS) --dist loadfile
 export PORT
 # Tests start hundreds of processes: none should compile again what another has compiled.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-run demo run run-cluster test test-services test-faults test-rounds lint bench mutants docs
+.PHONY: help setup setup-run demo run run-cluster test test-services test-faults test-rounds soak lint bench mutants docs
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -46,7 +47,10 @@ test-services: setup ## the same tests and those that need PostgreSQL and Redis 
 	REQUIRE_ALL=1 $(PYTEST) -m "not cluster" $(ARGS)
 
 test-faults: setup ## kill, freeze and cut under load (FAULT_ROUNDS=, PROOF=file for the record)
-	@FAULT_ROUNDS=$(FAULT_ROUNDS) $(PY) -m pytest -m cluster tests/faults $(ARGS)
+	@FAULT_ROUNDS=$(FAULT_ROUNDS) $(PY) -m pytest -m cluster tests/faults tests/soak $(ARGS)
+
+soak: setup ## churn, slow clients and faults for minutes; nothing may grow (SOAK_SECONDS=, PROOF=file)
+	@SOAK_SECONDS=$(SOAK_SECONDS) $(PY) -m tests.soak
 
 test-rounds: setup ## many rounds of the other tests that kill and cut
 	@env -u REQUIRE_ALL KILL_ROUNDS=20 STATEFUL_EXAMPLES=200 $(PYTEST) -m faults $(ARGS)

@@ -52,6 +52,10 @@ class RealtimeWebSocketProtocol(WebSocketProtocol):
 
     def handle_reply(self, message: dict[str, Any]) -> None:
         """Send what the application wants sent; a close goes out with its own code and reason."""
+        if message.get("type") == "websocket.accept" and self.state != self.STATE_CONNECTING:
+            # It was given up while it waited. Autobahn would open it again, fail over its second
+            # end, and never tell the application of either.
+            return
         if message.get("type") == "websocket.close" and self.state != self.STATE_CONNECTING:
             self.close_with(message.get("code") or NORMAL_CLOSURE, message.get("reason") or "")
         else:

@@ -15,7 +15,7 @@ PAGE = ROOT / "docs" / "commands.md"
 OWN_APPS = ("realtime", "trading")
 NAMED_BY_THE_README_AND_CI = {
     *("setup", "demo", "run", "run-cluster", "test", "test-services", "test-faults"),
-    *("lint", "bench", "mutants"),
+    *("soak", "lint", "bench", "mutants"),
 }
 
 

@@ -39,6 +39,7 @@ def test_readme_leads_to_every_part_of_the_docs() -> None:
         "docs/disconnected.md",
         "docs/faults.md",
         "docs/commands.md",
+        "docs/operations.md",
         "docs/logging.md",
         "docs/admin.md",
         "deploy/README.md",

@@ -71,7 +71,6 @@ class Watcher(Follower):
         self.heard: list[float] = []
         self.arrived: dict[int, float] = {}
         self._servers = servers
-        self._at = at
         self._wait_next: float | None = None
         self._failures = 0
 
@@ -93,8 +92,7 @@ class Watcher(Follower):
 
     def choose_retry(self) -> float:
         self.tries += 1
-        self._at = (self._at + 1) % len(self._servers)
-        self.move_to(self._servers[self._at])
+        self.move_to(random.choice(self._servers))
         asked, self._wait_next = self._wait_next, None
         if asked is not None:
             return asked
@@ -106,11 +104,19 @@ class Watcher(Follower):
 class Crowd:
     """Connects all; each is driven by a task of its own until everything has arrived."""
 
-    def __init__(self, servers: Sequence[Server], *, clients: int = CLIENTS) -> None:
+    def __init__(
+        self,
+        servers: Sequence[Server],
+        *,
+        clients: int = CLIENTS,
+        longest_seconds: float = LONGEST_SECONDS,
+    ) -> None:
+        """`longest_seconds` is how long they may follow in all."""
         kinds = [kind for kind in KINDS for _ in range(kind.percent * clients // 100)]
         self.watchers = [
             Watcher(servers, kind, at=number % len(servers)) for number, kind in enumerate(kinds)
         ]
+        self._longest_seconds = longest_seconds
         self._goal: int | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -143,7 +149,7 @@ class Crowd:
             goal = self._goal
             return goal is not None and watcher.seq >= goal and watcher.is_current
 
-        await watcher.follow_through(is_done, deadline_seconds=LONGEST_SECONDS)
+        await watcher.follow_through(is_done, deadline_seconds=self._longest_seconds)
 
     async def has_reached(self, seq: int) -> None:
         """Wait until every client has everything up to `seq`; fails when one has failed."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any
 
 from tests.e2e.support.clients import Message
-from tests.e2e.support.databases import Database
+from tests.e2e.support.databases import Database, Row
 from tests.e2e.support.ledger_writer import ROLLED_BACK
 from tests.e2e.support.published import comparable, read_published
 from tests.e2e.support.states import Held
@@ -42,14 +44,21 @@ class Figures:
 
 
 def check_promises(
-    crowd: Crowd, database: Database, noted: Iterable[str], *, snapshots_allowed: bool = False
+    crowd: Crowd,
+    database: Database,
+    noted: Iterable[str],
+    *,
+    snapshots_allowed: bool = False,
+    log: Mapping[int, Message] | None = None,
 ) -> Figures:
     """Hold every client against the log and the rows; returns what there was to count.
 
     `noted` are the marks of the commits that returned to their writer. With `snapshots_allowed`
-    a client may have been told to start anew: what that snapshot stands for, it need not have had.
+    a client may have been told to start anew: between two snapshots it has everything up to some
+    event. `log` holds every event where the database has not kept them all.
     """
-    log = _read_log(database)
+    if log is None:
+        log = _read_log(database)
     marks = {mark for event in log.values() for mark in marks_of(event)}
     assert not [mark for mark in marks if mark.startswith(ROLLED_BACK)], "promise 1: a rollback"
     missing = set(noted) - marks
@@ -69,15 +78,17 @@ def _read_log(database: Database) -> dict[int, Message]:
     """Every event of the log by its number, and that the numbers have no hole."""
     rows = database.rows(EVENTS)
     assert [row["seq"] for row in rows] == list(range(1, len(rows) + 1)), "promise 2: a hole"
+    return {row["seq"]: read_event(row) for row in rows}
+
+
+def read_event(row: Row) -> Message:
+    """A row of the log as the message that clients get of it."""
     return {
-        row["seq"]: {
-            "seq": row["seq"],
-            "event": row["id"],
-            "type": row["feed"],
-            "action": row["action"],
-            "data": json.loads(row["data"]),
-        }
-        for row in rows
+        "seq": row["seq"],
+        "event": row["id"],
+        "type": row["feed"],
+        "action": row["action"],
+        "data": json.loads(row["data"]),
     }
 
 
@@ -101,30 +112,29 @@ class _Same:
 
 
 def _check_events(watcher: Watcher, log: Mapping[int, Message], same: _Same) -> None:
-    """Promises 2 to 4: what the subscription matches since its snapshot, in order, once."""
+    """Promises 2 to 4: what the subscription matches since each snapshot, in order, once."""
     received = [event["seq"] for event in watcher.events]
-    replaced = _replaced_by_snapshots(watcher, received)
-    expected = [
-        seq
-        for seq, event in log.items()
-        if seq not in replaced and watcher.kind.wants(event["type"], event["data"])
-    ]
-    if watcher.kind.is_paced:
-        assert received == sorted(set(received))
-        assert set(received) <= set(expected)
-    else:
-        assert received == expected, _difference(watcher, received, expected)
+    assert received == sorted(set(received)), f"promise 2: {watcher.kind.name}"
+    wanted = [seq for seq, event in log.items() if watcher.kind.wants(event["type"], event["data"])]
+    begins = [seq for seq, _ in watcher.snapshots]
+    for begin, end in pairwise([*begins, max(log, default=0)]):
+        between = slice(bisect_right(received, begin), bisect_right(received, end))
+        expected = wanted[bisect_right(wanted, begin) : bisect_right(wanted, end)]
+        _check_part(watcher, received[between], expected, is_last=begin == begins[-1])
     for event in watcher.events:
         same.check(event)
 
 
-def _replaced_by_snapshots(watcher: Watcher, received: Iterable[int]) -> set[int]:
-    """The numbers that a snapshot was given for: those after the last event before it."""
-    replaced: set[int] = set()
-    for seq, _ in watcher.snapshots:
-        last = max((each for each in received if each <= seq), default=0)
-        replaced.update(range(last + 1, seq + 1))
-    return replaced
+def _check_part(
+    watcher: Watcher, received: list[int], expected: list[int], *, is_last: bool
+) -> None:
+    """What came after one snapshot and before the next, which may take the place of the rest."""
+    if watcher.kind.is_paced:
+        assert set(received) <= set(expected), _difference(watcher, received, expected)
+        return
+    if not is_last:
+        expected = expected[: len(received)]
+    assert received == expected, _difference(watcher, received, expected)
 
 
 def _difference(watcher: Watcher, received: list[int], expected: list[int]) -> str:

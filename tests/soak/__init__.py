@@ -1,0 +1,1 @@
+"""The soak: two servers under churn and faults for minutes, and whether anything grows."""
