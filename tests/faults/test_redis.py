@@ -11,10 +11,11 @@ from tests.faults.support.delays import measure_delays
 from tests.faults.support.marks import CLUSTER
 from tests.faults.support.outages import Period, frozen, gone
 from tests.faults.support.proof import Proof
+from tests.faults.support.strangers import becomes_well, is_noticed
 
 pytestmark = CLUSTER
 
-AWAY_SECONDS = (6.0, 8.0)
+AWAY_SECONDS = (4.0, 8.0)
 FROZEN_SECONDS = 10.0
 FLUSHES = 5
 BETWEEN_FLUSHES_SECONDS = (0.2, 1.0)
@@ -53,8 +54,10 @@ def judge(fault: str, cluster: Cluster, load: Load, period: Period, proof: Proof
 async def test_killed_redis_delays_events_by_the_poll_alone(cluster: Cluster, proof: Proof) -> None:
     async with cluster.under_load() as load:
         async with gone(cluster.redis, cluster.redis.kill) as period:
+            await is_noticed(cluster)
             await asyncio.sleep(random.uniform(*AWAY_SECONDS))
         await is_heard_again(cluster)
+        await becomes_well(cluster)
     judge("Redis killed and restarted", cluster, load, period, proof)
 
 

@@ -48,6 +48,14 @@ async def becomes_well(cluster: Cluster) -> None:
         await is_let_in(server)
 
 
+async def is_noticed(cluster: Cluster) -> None:
+    """Wait until each server says that a part is not well."""
+    for server in cluster.servers:
+        async with asyncio.timeout(RECOVERY_SECONDS):
+            while not is_unwell(await ask_health(server)):
+                await asyncio.sleep(LOOK_EVERY_SECONDS)
+
+
 async def is_let_in(server: Server) -> None:
     """A new client gets the present state; one that was refused comes back, as clients do."""
     async with asyncio.timeout(RECOVERY_SECONDS):
@@ -72,6 +80,7 @@ async def _find_server(server: Server) -> None:
         *(_is_told_unavailable(server) for _ in range(NEWCOMERS)),
     )
     assert is_unwell(health)
+    assert is_prompt(health), health.seconds
     assert alive.status == 200
     assert (rest.status, rest.json["code"]) == (503, "unavailable"), rest.body
 
