@@ -27,3 +27,11 @@ def test_management_commands_take_the_options_that_they_are_given() -> None:
         name, *arguments = shlex.split(each)
         # Raises CommandError for an option that does not exist.
         load_command(name).create_parser("manage.py", name).parse_args(arguments)
+
+
+def test_each_alert_has_its_part_and_no_other_is_named() -> None:
+    rules = ROOT / "deploy" / "prometheus" / "alerts.yaml"
+    alerts = re.findall(r"^\s*- alert: (\w+)$", rules.read_text(encoding="utf-8"), re.MULTILINE)
+    assert alerts
+    text = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    assert sorted(re.findall(r"^### (Realtime\w+)$", text, re.MULTILINE)) == sorted(alerts)
