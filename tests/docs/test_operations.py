@@ -33,5 +33,4 @@ def test_each_alert_has_its_part_and_no_other_is_named() -> None:
     rules = ROOT / "deploy" / "prometheus" / "alerts.yaml"
     alerts = re.findall(r"^\s*- alert: (\w+)$", rules.read_text(encoding="utf-8"), re.MULTILINE)
     assert alerts
-    text = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
-    assert sorted(re.findall(r"^### (Realtime\w+)$", text, re.MULTILINE)) == sorted(alerts)
+    assert sorted(re.findall(r"^### (Realtime\w+)$", PAGE, re.MULTILINE)) == sorted(alerts)
