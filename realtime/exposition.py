@@ -36,7 +36,7 @@ COMMAND_ERRORS = (
     *("unavailable", "unknown_action", "unknown_feed", "unknown_filter"),
 )
 CLOSES = (
-    *("authentication_required", "invalid_token", "left", "message_too_large"),
+    *("authentication_required", "disconnected", "invalid_token", "left", "message_too_large"),
     *("origin_not_allowed", "permission_denied", "rate_limited", "server_closing"),
     *("text_frames_only", "token_expired", "token_revoked", "too_many_connections"),
     *("too_many_errors", "too_slow", "unavailable"),
