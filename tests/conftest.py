@@ -8,7 +8,6 @@ from collections.abc import Generator
 import hypothesis
 import pytest
 from django.conf import settings
-from pytest_django import DjangoDbBlocker
 
 REQUIRE_ALL = os.environ.get("REQUIRE_ALL") == "1"
 
@@ -58,15 +57,6 @@ def django_db_modify_db_settings(tmp_path_factory: pytest.TempPathFactory) -> No
         test["NAME"] = str(tmp_path_factory.mktemp("database") / "test.sqlite3")
     else:
         test["NAME"] = f"test_{settings.DATABASES['default']['NAME']}_{os.getpid()}"
-
-
-@pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
-    """Make the test database, whose permissions outlive a flush."""
-    from tests.flushing import put_back_permissions
-
-    with django_db_blocker.unblock():
-        put_back_permissions()
 
 
 @pytest.hookimpl(wrapper=True)
