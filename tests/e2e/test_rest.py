@@ -132,7 +132,7 @@ def test_files_are_streamed_without_a_warning(server: Server) -> None:
 @pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
 def test_the_commands_of_the_page_run_as_they_stand(server: Server, tmp_path: Path) -> None:
     blocks = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     script = "\n".join(["set -e", *blocks]).replace("127.0.0.1:8000", f"127.0.0.1:{server.port}")
     run = subprocess.run(
         ["sh", "-c", script.replace("curl -s", r"curl -s -w '\n' --fail-with-body")],

@@ -212,7 +212,10 @@ def test_database_has_its_own_tables_and_those_of_realtime_alone(site: Site) -> 
     rows = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
     database.close()
     tables = {name for (name,) in rows if not name.startswith(("django_", "auth_", "sqlite_"))}
-    assert tables == {"notes_note", "realtime_apitoken", "realtime_event", "realtime_stream"}
+    assert tables == {
+        *("notes_note", "realtime_apitoken", "realtime_event", "realtime_stream"),
+        *("realtime_disconnection", "realtime_serverprocess"),
+    }
 
 
 def test_migrations_are_complete_and_checks_pass(site: Site) -> None:
