@@ -37,6 +37,8 @@ class Proof:
             "commit": _commit(),
             "python": platform.python_version(),
             "processors": os.cpu_count(),
+            # Of the last 1, 5 and 15 minutes: other work beside it makes delays longer.
+            "load_average": [round(load, 1) for load in os.getloadavg()],
             **self.versions,
             "rounds": self.notes,
         }
