@@ -66,17 +66,27 @@ class Event(models.Model):
         return f"{number} {self.feed} {self.key} {self.action}"
 
 
+class ConnectionsQuestion(models.Model):
+    """Somebody asks who is connected; the newest is the one to answer."""
+
+    id = models.BigAutoField(primary_key=True)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+
 class ServerProcess(models.Model):
-    """A server process that has served a connection, and the list that it was asked for last."""
+    """A server process, and its last answer to who is connected."""
 
     id = models.CharField(primary_key=True, max_length=32)
     host = models.CharField(max_length=255)
     pid = models.PositiveIntegerField()
-    seen_at = models.DateTimeField()
-    connection_count = models.PositiveIntegerField(default=0)
-    # The number of the last question, and of the last that was answered.
-    asked = models.PositiveIntegerField(default=0)
-    answered = models.PositiveIntegerField(default=0)
+    answered_at = models.DateTimeField()
+    # The question that the list answers.
+    question = models.BigIntegerField()
     connections = models.JSONField(default=list)
 
     class Meta:

@@ -106,7 +106,7 @@ def _connections() -> dict[str, Any]:
         "process": TEXT,
         "host": TEXT,
         "pid": WHOLE,
-        "seen_at": MOMENT,
+        "answered_at": MOMENT,
         "active_connections": WHOLE,
         "has_answered": {
             "type": "boolean",

@@ -6,6 +6,7 @@ import logging
 import re
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from rest_framework import exceptions
@@ -15,13 +16,18 @@ from rest_framework.response import Response
 
 from realtime import hub, relay
 from realtime.api import StreamView
+from realtime.conf import conf
+from realtime.layer import layer_is_shared
 from realtime.presence import process_rows
+from realtime.presence.reporter import LOOK_EVERY_SECONDS
 from realtime.timestamps import isoformat
 
 logger = logging.getLogger(__name__)
 
-# Processes look every second; one that is busy or gone is not waited for any longer.
-ANSWER_SECONDS = 3.0
+# One that is told looks and answers within this.
+TOLD_SECONDS = 0.5
+# One that is busy or gone is not waited for any longer.
+ANSWER_SECONDS = 2.0
 LOOK_SECONDS = 0.02
 LONGEST_REASON = 200
 CONNECTION_ID = re.compile(r"[\w-]{1,32}", re.ASCII)
@@ -35,10 +41,12 @@ class ConnectionsView(StreamView):
 
     def get(self, request: Request) -> Response:
         """`{processes, results}`: every process, and the connections of those that answered."""
-        questions = process_rows.ask_all()
+        number = process_rows.ask()
         _tell_all()
-        _wait_for(lambda: process_rows.have_answered(questions))
-        answers = process_rows.read_answers(questions)
+        # Those that nobody knows of yet answer by then.
+        _wait_for(lambda: False, seconds=_look_seconds())
+        _wait_for(lambda: process_rows.all_have_answered(number), seconds=ANSWER_SECONDS)
+        answers = process_rows.take_answers(number)
         return Response(
             {
                 "processes": [
@@ -46,8 +54,8 @@ class ConnectionsView(StreamView):
                         "process": row.id,
                         "host": row.host,
                         "pid": row.pid,
-                        "seen_at": isoformat(row.seen_at),
-                        "active_connections": row.connection_count,
+                        "answered_at": isoformat(row.answered_at),
+                        "active_connections": len(row.connections),
                         "has_answered": has_answered,
                     }
                     for row, has_answered in answers
@@ -70,12 +78,13 @@ class DisconnectView(StreamView):
     def post(self, request: Request, connection_id: str) -> Response:
         """End the connection, wherever it is; the client may come back."""
         reason = _reason(request.data)
-        if not CONNECTION_ID.fullmatch(connection_id) or not process_rows.some_run():
+        if not CONNECTION_ID.fullmatch(connection_id):
             raise UNKNOWN
         number = process_rows.ask_to_disconnect(connection_id, reason)
         try:
             _tell_all()
-            _wait_for(lambda: process_rows.is_disconnected(number))
+            is_done = partial(process_rows.is_disconnected, number)
+            _wait_for(is_done, seconds=_look_seconds() + ANSWER_SECONDS)
         finally:
             was_done = process_rows.withdraw(number)
         if not was_done:
@@ -105,7 +114,15 @@ def _tell_all() -> None:
     relay.tell_others({"type": hub.PRESENCE_MESSAGE})
 
 
-def _wait_for(is_done: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + ANSWER_SECONDS
+def _look_seconds() -> float:
+    """In what time every process that is well has looked."""
+    return TOLD_SECONDS if layer_is_shared() else LOOK_EVERY_SECONDS + TOLD_SECONDS
+
+
+def _wait_for(is_done: Callable[[], bool], *, seconds: float) -> None:
+    if not conf().relay:
+        # In tests: no process looks.
+        return
+    deadline = time.monotonic() + seconds
     while not is_done() and time.monotonic() < deadline:
         time.sleep(LOOK_SECONDS)

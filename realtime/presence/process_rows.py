@@ -1,4 +1,4 @@
-"""The rows in which server processes meet: who runs, what is asked of whom, what was answered."""
+"""The rows in which server processes meet: what is asked, and what each of them answered."""
 
 from __future__ import annotations
 
@@ -7,25 +7,19 @@ import platform
 import uuid
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Any
 
-from django.db.models import F, QuerySet
+from django.db.models import Max
 from django.db.models.functions import Now
 
-from realtime.models import Disconnection, ServerProcess
-
-# A process that has not shown itself for so long is not asked.
-LOST_SECONDS = 30.0
-# And its row goes after so long.
-FORGOTTEN_SECONDS = 3600.0
+from realtime.models import ConnectionsQuestion, Disconnection, ServerProcess
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is asked of a process: its list, under this number, and the end of connections."""
+    """What is asked: a list, under this number, and the end of connections."""
 
-    report: int | None
+    question: int | None
     disconnections: Sequence[tuple[str, str]]
 
 
@@ -34,65 +28,57 @@ class ProcessRow:
     """This process as the others see it; every method queries the database."""
 
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
-
-    def show(self, connection_count: int) -> None:
-        """Say that the process runs, and how many connections it serves."""
-        ServerProcess.objects.update_or_create(
-            id=self.id,
-            defaults={"seen_at": Now(), "connection_count": connection_count},
-            create_defaults={
-                "host": platform.node(),
-                "pid": os.getpid(),
-                "seen_at": Now(),
-                "connection_count": connection_count,
-            },
-        )
+    answered: int = 0
 
     def look(self) -> Wanted:
         """What is asked of this process, or of whichever has a connection."""
-        numbers = ServerProcess.objects.filter(id=self.id).values_list("asked", "answered").first()
-        asked, answered = numbers or (0, 0)
+        newest = ConnectionsQuestion.objects.aggregate(newest=Max("pk"))["newest"] or 0
         waiting = Disconnection.objects.filter(is_done=False).values_list("connection_id", "reason")
-        return Wanted(asked if asked > answered else None, list(waiting))
+        return Wanted(newest if newest > self.answered else None, list(waiting))
 
-    def answer(self, number: int, connections: Sequence[dict[str, Any]]) -> None:
-        """Give the list that was asked for under `number`."""
-        ServerProcess.objects.filter(id=self.id).update(
-            answered=number, connections=connections, connection_count=len(connections)
-        )
+    def answer(self, question: int, connections: Sequence[dict[str, Any]]) -> None:
+        """Give the list that was asked for."""
+        values = {
+            "host": platform.node(),
+            "pid": os.getpid(),
+            "answered_at": Now(),
+            "question": question,
+            "connections": connections,
+        }
+        ServerProcess.objects.update_or_create(id=self.id, defaults=values)
+        self.answered = question
 
     def leave(self) -> None:
         """The process serves nobody any more."""
-        ServerProcess.objects.filter(id=self.id).delete()
+        if self.answered:
+            ServerProcess.objects.filter(id=self.id).delete()
 
 
-def ask_all() -> dict[str, int]:
-    """Ask every process that runs for its list; the number of each one's question, by its id."""
-    ServerProcess.objects.filter(seen_at__lt=_ago(FORGOTTEN_SECONDS)).delete()
-    _running().update(asked=F("asked") + 1)
-    return dict(_running().values_list("id", "asked"))
+def ask() -> int:
+    """Ask every process for its list; returns the question's number."""
+    number: int = ConnectionsQuestion.objects.create().pk
+    ConnectionsQuestion.objects.filter(pk__lt=number).delete()
+    return number
 
 
-def some_run() -> bool:
-    """Whether there is any process to ask."""
-    return _running().exists()
+def all_have_answered(number: int) -> bool:
+    """Whether every process that has ever answered, and has not left, has answered this."""
+    return not ServerProcess.objects.filter(question__lt=number).exists()
 
 
-def have_answered(questions: dict[str, int]) -> bool:
-    """Whether every process has answered its question, or is gone."""
-    answers = ServerProcess.objects.filter(id__in=questions).values_list("id", "answered")
-    return all(answered >= questions[id_] for id_, answered in answers)
+def take_answers(number: int) -> list[tuple[ServerProcess, bool]]:
+    """Every process with its last answer, and whether that answers the question.
 
-
-def read_answers(questions: dict[str, int]) -> list[tuple[ServerProcess, bool]]:
-    """Every process that was asked, and whether its list answers the question."""
-    rows = ServerProcess.objects.filter(id__in=questions).order_by("host", "pid")
-    return [(row, row.answered >= questions[row.id]) for row in rows]
+    One that has not answered is forgotten: it is listed again once it does.
+    """
+    rows = list(ServerProcess.objects.order_by("host", "pid"))
+    ServerProcess.objects.filter(question__lt=number).delete()
+    return [(row, row.question >= number) for row in rows]
 
 
 def ask_to_disconnect(connection_id: str, reason: str) -> int:
     """Ask whichever process has the connection to end it; returns the question's number."""
-    return Disconnection.objects.create(connection_id=connection_id, reason=reason).pk
+    return int(Disconnection.objects.create(connection_id=connection_id, reason=reason).pk)
 
 
 def mark_disconnected(connection_ids: Collection[str]) -> None:
@@ -110,11 +96,3 @@ def withdraw(number: int) -> bool:
     was_done = is_disconnected(number)
     Disconnection.objects.filter(pk=number).delete()
     return was_done
-
-
-def _running() -> QuerySet[ServerProcess]:
-    return ServerProcess.objects.filter(seen_at__gte=_ago(LOST_SECONDS))
-
-
-def _ago(seconds: float) -> Any:
-    return Now() - timedelta(seconds=seconds)

@@ -1,4 +1,4 @@
-"""A hub's part in telling who is connected: shows itself, answers, ends connections."""
+"""A hub's part in telling who is connected: it answers, and ends connections."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from realtime.timestamps import isoformat, timestamp
 logger = logging.getLogger(__name__)
 
 LOOK_EVERY_SECONDS = 1.0
-SHOW_EVERY_LOOKS = 10
 # A server that stops does not wait for a database that is silent.
 LEAVE_SECONDS = 1.0
 
@@ -55,16 +54,10 @@ class Reporter:
         self._woken.set()
 
     async def _run(self) -> None:
-        looks = 0
         while True:
-            try:
-                if looks % SHOW_EVERY_LOOKS == 0:
-                    await in_thread(partial(self._row.show, len(self._members())))
+            # The relay reports a database that is away; here nothing is lost by waiting.
+            with contextlib.suppress(DatabaseError):
                 await self._do(await in_thread(self._row.look))
-                looks += 1
-            except DatabaseError:
-                # The relay reports a database that is away; here nothing is lost by waiting.
-                looks = 0
             try:
                 async with asyncio.timeout(LOOK_EVERY_SECONDS):
                     await self._woken.wait()
@@ -75,9 +68,9 @@ class Reporter:
     async def _do(self, wanted: Wanted) -> None:
         if wanted.disconnections:
             await self._disconnect(dict(wanted.disconnections))
-        if wanted.report is not None:
+        if wanted.question is not None:
             described = [describe(member) for member in self._members()]
-            await in_thread(partial(self._row.answer, wanted.report, described))
+            await in_thread(partial(self._row.answer, wanted.question, described))
 
     async def _disconnect(self, reasons: dict[str, str]) -> None:
         ours = [member for member in self._members() if member.connection_id in reasons]

@@ -93,3 +93,18 @@ def test_nonsense_is_refused(server: Server, body: str) -> None:
     answer = server.fetch(path, method="POST", user="admin", headers=JSON, body=body)
     assert answer.status == 400
     assert answer.json["message"]
+
+
+async def test_process_that_was_killed_is_listed_once_more_without_its_connections(
+    start_server: StartServer, server: Server
+) -> None:
+    dying = start_server(beside=server)
+    async with await Client.connect(dying) as client:
+        await client.receive()
+        asked = (await fetch(server)).json["processes"]
+        assert all(process["has_answered"] for process in asked)
+        await asyncio.to_thread(dying.program.kill)
+    body = (await fetch(server)).json
+    (gone,) = [each["process"] for each in body["processes"] if not each["has_answered"]]
+    assert gone not in [each["process"] for each in body["results"]]
+    assert gone not in [each["process"] for each in (await fetch(server)).json["processes"]]

@@ -214,7 +214,7 @@ def test_database_has_its_own_tables_and_those_of_realtime_alone(site: Site) -> 
     tables = {name for (name,) in rows if not name.startswith(("django_", "auth_", "sqlite_"))}
     assert tables == {
         *("notes_note", "realtime_apitoken", "realtime_event", "realtime_stream"),
-        *("realtime_disconnection", "realtime_serverprocess"),
+        *("realtime_connectionsquestion", "realtime_disconnection", "realtime_serverprocess"),
     }
 
 
