@@ -10,7 +10,8 @@ WORKERS ?= 2
 # Rounds of each fault under load.
 FAULT_ROUNDS ?= 3
 SOAK_SECONDS ?= 600
-PYTEST = $(PY) -m pytest -n $(WORKERS) --dist loadfile
+# The long files come first (tests/conftest.py), not those with the most tests.
+PYTEST = $(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 export PORT
 # Tests start hundreds of processes: none should compile again what another has compiled.
 unexport PYTHONDONTWRITEBYTECODE

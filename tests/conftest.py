@@ -9,6 +9,15 @@ import hypothesis
 import pytest
 from django.conf import settings
 
+# Files that take half a minute and more. They begin: one at the end would leave a processor idle.
+LONG_FILES = frozenset(
+    {
+        *("test_replay.py", "test_stream_machine.py", "test_setup.py", "test_kills.py"),
+        *("test_forks.py", "test_slow_crowds.py", "test_every_write_path.py", "test_masking.py"),
+        *("test_image.py", "test_run_cluster.py", "test_demo.py", "test_schemathesis.py"),
+        *("test_restore.py", "test_access.py", "test_fuzz.py"),
+    }
+)
 REQUIRE_ALL = os.environ.get("REQUIRE_ALL") == "1"
 
 hypothesis.settings.register_profile(
@@ -57,6 +66,12 @@ def django_db_modify_db_settings(tmp_path_factory: pytest.TempPathFactory) -> No
         test["NAME"] = str(tmp_path_factory.mktemp("database") / "test.sqlite3")
     else:
         test["NAME"] = f"test_{settings.DATABASES['default']['NAME']}_{os.getpid()}"
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the long files begin, in the order that they have by chance."""
+    items.sort(key=lambda item: item.path.name not in LONG_FILES)
 
 
 @pytest.hookimpl(wrapper=True)
