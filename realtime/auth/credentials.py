@@ -28,7 +28,7 @@ BEARER_SUBPROTOCOL = "bearer."
 SCHEMES = frozenset({"token", "bearer"})
 THREADS = 4
 # Daphne gives a handshake 5 seconds: whoever waits for longer is told nothing.
-CHECK_SECONDS = 4.0
+CHECK_SECONDS = 3.0
 
 # Not `database_sync_to_async`: its one thread is everybody's, and one slow query would delay all.
 _threads = ThreadPoolExecutor(THREADS, thread_name_prefix="realtime-auth")
