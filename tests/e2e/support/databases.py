@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 from abc import ABC, abstractmethod
 from contextlib import closing
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 Row = dict[str, Any]
+
+_numbers = count(1)
 
 SERVICE_URL = os.environ.get("DATABASE_URL", "")
 IS_POSTGRESQL = SERVICE_URL.startswith(("postgres://", "postgresql://"))
@@ -114,7 +117,8 @@ def make_database(folder: Path) -> Database:
     """An empty database: a file, or one of the server that DATABASE_URL names."""
     if not IS_POSTGRESQL:
         return SqliteDatabase(folder / "blank.sqlite3")
-    made = PostgresqlDatabase(f"e2e_{os.getpid()}")
+    # Fixtures that another folder borrows are made again there.
+    made = PostgresqlDatabase(f"e2e_{os.getpid()}_{next(_numbers)}")
     made.drop()
     made.create()
     return made
