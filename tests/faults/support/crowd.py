@@ -71,6 +71,7 @@ class Watcher(Follower):
         self.heard: list[float] = []
         self.arrived: dict[int, float] = {}
         self._servers = servers
+        self._at = at
         self._wait_next: float | None = None
         self._failures = 0
 
@@ -92,7 +93,8 @@ class Watcher(Follower):
 
     def choose_retry(self) -> float:
         self.tries += 1
-        self.move_to(random.choice(self._servers))
+        self._at = (self._at + 1) % len(self._servers)
+        self.move_to(self._servers[self._at])
         asked, self._wait_next = self._wait_next, None
         if asked is not None:
             return asked
