@@ -83,13 +83,16 @@ class Hub:
         self._bridge = LoopBridge(self.loop, on_error=self._start_afresh)
         self._heartbeats = Heartbeats(self._beat)
         self.rechecks = Rechecks()
-        self._reporter = Reporter(lambda: self._members)
         self.loop_lag = LoopLag()
         self._began = time.monotonic()
         # Without a relay, in tests, events come by hand and no other process is heard.
         hears_others = layer_is_shared() and conf().relay
         self._layer = LayerReceiver(self._receive) if hears_others else None
         self._relay = relay.attach(self)
+        self._reporter = Reporter(
+            lambda: self._members,
+            lambda job: asyncio.wrap_future(self._relay.call(job, at_once=False)),
+        )
         self._missed = MissedEvents(
             relay=self._relay, recent=self._recent, position=lambda: self.position
         )

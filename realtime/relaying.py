@@ -111,11 +111,15 @@ class Relay(threading.Thread):
             self._requested += 1
         self._woken.set()
 
-    def call(self, job: Callable[[], Result]) -> Future[Result]:
-        """Run `job` in this thread, where the log is read; it fails while the log cannot be."""
+    def call(self, job: Callable[[], Result], *, at_once: bool = True) -> Future[Result]:
+        """Run `job` in this thread, where the log is read; it fails while the log cannot be.
+
+        What need not be done at once waits for the next poll, and makes no turn of its own.
+        """
         future: Future[Result] = Future()
         self._jobs.append((job, future))
-        self.wake()
+        if at_once:
+            self.wake()
         return future
 
     def drain(self, deadline_seconds: float) -> bool:

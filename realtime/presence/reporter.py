@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from functools import partial
 from typing import Any
 
@@ -19,16 +19,21 @@ from realtime.timestamps import isoformat, timestamp
 
 logger = logging.getLogger(__name__)
 
+Ask = Callable[[Callable[[], Wanted]], Awaitable[Wanted]]
+
 LOOK_EVERY_SECONDS = 1.0
 # A server that stops does not wait for a database that is silent.
 LEAVE_SECONDS = 1.0
+NO_REASON = "An operator ended this connection."
 
 
 class Reporter:
     """Answers for the connections that `members` returns, in the hub's event loop."""
 
-    def __init__(self, members: Callable[[], Collection[Member]]) -> None:
+    def __init__(self, members: Callable[[], Collection[Member]], ask: Ask) -> None:
+        """`ask` looks into the database by a connection that is kept: it does so every second."""
         self._members = members
+        self._ask = ask
         self._row = ProcessRow()
         self._woken = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -55,9 +60,13 @@ class Reporter:
 
     async def _run(self) -> None:
         while True:
-            # The relay reports a database that is away; here nothing is lost by waiting.
-            with contextlib.suppress(DatabaseError):
-                await self._do(await in_thread(self._row.look))
+            try:
+                await self._do(await self._ask(self._row.look))
+            except DatabaseError:
+                # The relay reports a database that is away; here nothing is lost by waiting.
+                pass
+            except Exception:
+                logger.exception("Who is connected cannot be told, trying again")
             try:
                 async with asyncio.timeout(LOOK_EVERY_SECONDS):
                     await self._woken.wait()
@@ -82,9 +91,6 @@ class Reporter:
         if ours:
             ids = [member.connection_id for member in ours]
             await in_thread(partial(mark_disconnected, ids))
-
-
-NO_REASON = "An operator ended this connection."
 
 
 def describe(member: Member) -> dict[str, Any]:

@@ -393,3 +393,17 @@ def test_many_threads_start_one_relay(taker: Taker) -> None:
         thread.join(SECONDS)
     assert len(set(found)) == 1
     assert len(found) == 8
+
+
+@pytest.mark.usefixtures("by_hand")
+def test_job_that_can_wait_makes_no_turn_of_its_own(taker: Taker) -> None:
+    relay.attach(taker)
+    relay.turn()
+    running = relay.current()
+    assert running is not None
+    waiting = running.call(lambda: "done", at_once=False)
+    assert not running._woken.is_set()
+    running.call(lambda: None)
+    assert running._woken.is_set()
+    relay.turn()
+    assert waiting.result(timeout=0) == "done"
